@@ -1,0 +1,66 @@
+package store
+
+// Status of a task. Terminal: completed, failed, cancelled.
+type Status string
+
+// Statuses of tasks and runs.
+const (
+	StatusPending    Status = "pending"
+	StatusScheduled  Status = "scheduled"
+	StatusHold       Status = "hold"
+	StatusProcessing Status = "processing"
+	StatusInProgress Status = "in_progress"
+	StatusCompleted  Status = "completed"
+	StatusFailed     Status = "failed"
+	// StatusPartiallyCompleted is a status of runs only.
+	StatusPartiallyCompleted Status = "partially_completed"
+	StatusCancelled          Status = "cancelled"
+)
+
+// Terminal reports whether a task of this status is over.
+func (s Status) Terminal() bool {
+	switch s {
+	case StatusCompleted, StatusFailed, StatusCancelled, StatusPartiallyCompleted:
+		return true
+	}
+	return false
+}
+
+// Summary of the records a Query matches.
+type Summary struct {
+	ByStatus map[Status]int
+	CostUSD  float64
+}
+
+// RunStatus folds the counts into one status of a run.
+//
+// While a task is open the run is in_progress once anything has begun or ended,
+// else it has the status of its most advanced task. When all have ended it is
+// completed, failed or cancelled if all agree, partially_completed if some
+// completed and others did not, and failed if none completed. A run without
+// tasks is pending.
+func (s Summary) RunStatus() Status {
+	n := func(st Status) int { return s.ByStatus[st] }
+	ended := n(StatusCompleted) + n(StatusFailed) + n(StatusCancelled)
+	active := n(StatusInProgress) + n(StatusProcessing)
+	waiting := n(StatusPending) + n(StatusScheduled) + n(StatusHold)
+	switch {
+	case n(StatusInProgress) > 0, ended > 0 && active+waiting > 0:
+		return StatusInProgress
+	case active > 0:
+		return StatusProcessing
+	case n(StatusPending) > 0, ended+waiting == 0:
+		return StatusPending
+	case n(StatusScheduled) > 0:
+		return StatusScheduled
+	case n(StatusHold) > 0:
+		return StatusHold
+	case n(StatusCompleted) == ended:
+		return StatusCompleted
+	case n(StatusCompleted) > 0:
+		return StatusPartiallyCompleted
+	case n(StatusCancelled) == ended:
+		return StatusCancelled
+	}
+	return StatusFailed
+}
