@@ -1,0 +1,118 @@
+package voicetask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// Config is what the activities need. Workers of one task queue should share it.
+// The zero value of a field is its default; functions must be safe for concurrent
+// use.
+type Config struct {
+	// Providers are the platforms to dial through. Required.
+	Providers *provider.Registry
+	// Store keeps the rows and the fence's ledger. Required.
+	Store store.Store
+	// DefaultProvider is used when the task names none; AGENT_PROVIDER.
+	DefaultProvider string
+	Policy          Policy
+	// PolicyFor is per campaign or tenant; nil = Policy. An error is retried.
+	PolicyFor func(ctx context.Context, t Task) (Policy, error)
+	// ProviderFor names the provider; nil or "" = Registry.Select. An error is retried.
+	ProviderFor func(ctx context.Context, t Task) (string, error)
+	// Prepare has the last word on a Request: agent lookup, caller number. An error
+	// is retried, unless it wraps ErrInvalidTask: that ends the task config_error.
+	Prepare func(ctx context.Context, t Task, req *provider.Request) error
+	// Hours are the calling hours; nil = none. ConfigFromEnv sets them as the
+	// variables say.
+	Hours *Hours
+	// Gates are asked in order right before each dial, after Hours.
+	Gates []Gate
+	// Limits maps a scope to live calls at most. Not served yet: it must be nil.
+	Limits func(t Task, prov string) map[string]int
+	// Enabled is the kill switch, asked before each dial; nil = true.
+	Enabled func() bool
+	// AllowVolatile lets NewDirect work on a store that is not Durable.
+	AllowVolatile bool
+	// Swept tells that a Sweeper runs for this store. Not served yet: it must be false.
+	Swept bool
+	// Observe takes what is worth counting; it must not block. nil = none.
+	Observe func(ctx context.Context, n provider.Notice)
+	// Wrap decorates the activities; nil = none.
+	Wrap func(Activity) Activity
+	// Logger logs conditions, never numbers or payloads; nil = none.
+	Logger *slog.Logger
+	// Now defaults to time.Now; test kits set it.
+	Now func() time.Time
+}
+
+// withDefaults fills what may be nil.
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, provider.Notice) {}
+	}
+	if c.Logger == nil {
+		c.Logger = discardLogger()
+	}
+	if c.Enabled == nil {
+		c.Enabled = func() bool { return true }
+	}
+	return c
+}
+
+func discardLogger() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// check reports what cannot work, by field and remedy.
+func (c Config) check() error {
+	switch {
+	case c.Providers == nil:
+		return errors.New("voicetask: Config.Providers is nil: set it to provider.NewRegistry(...)")
+	case c.Store == nil:
+		return errors.New("voicetask: Config.Store is nil: set it to a sqlstore.Store, or a store.Memory in tests")
+	case c.Limits != nil:
+		return errors.New("voicetask: Config.Limits is not served yet: leave it nil and bound calls with a Gate")
+	case c.Swept:
+		return errors.New("voicetask: Config.Swept is not served yet: leave it false")
+	}
+	if c.DefaultProvider != "" {
+		if _, ok := c.Providers.Lookup(c.DefaultProvider); !ok {
+			return fmt.Errorf("voicetask: Config.DefaultProvider %q is not registered: use one of %v", c.DefaultProvider, c.Providers.Names())
+		}
+	}
+	if err := c.Policy.check(); err != nil {
+		return fmt.Errorf("voicetask: Config.Policy.%w", err)
+	}
+	for _, name := range c.Providers.Names() {
+		p, _ := c.Providers.Lookup(name)
+		traits := provider.TraitsOf(p)
+		if err := c.Policy.resolved(traits).fits(traits); err != nil {
+			return fmt.Errorf("voicetask: Config.Policy does not fit provider %q: %w", name, err)
+		}
+	}
+	if c.Hours != nil {
+		if err := c.Hours.check(); err != nil {
+			return fmt.Errorf("voicetask: Config.Hours: %w", err)
+		}
+	}
+	for i, g := range c.Gates {
+		if g == nil {
+			return fmt.Errorf("voicetask: Config.Gates[%d] is nil", i)
+		}
+	}
+	return nil
+}
+
+func durable(s store.Store) bool {
+	d, ok := s.(store.Durability)
+	return !ok || d.Durable()
+}

@@ -1,0 +1,241 @@
+package voicetask
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// Direct carries out tasks without Temporal, with the same fence ("legacy mode").
+// It implements Workflow too; its work is done by Run.
+//
+// The rows are its only memory: each step of a task reads its row, does one thing
+// and writes when it is due next. A waiting call therefore costs no goroutine, and
+// a process that dies leaves rows that another one carries on with. What Direct
+// does not have is history, and a promise of when: a step comes when it is due and
+// a slot is free.
+type Direct struct {
+	cfg    Config
+	owner  string // of the tasks that this process carries out
+	acts   Activity
+	raw    *activities
+	ledger ledger
+	lister store.Lister
+
+	wake    chan struct{}
+	mu      sync.Mutex
+	inHand  map[string]struct{}
+	running bool
+}
+
+var _ Workflow = (*Direct)(nil)
+
+const (
+	directLease    = 30 * time.Second
+	directInFlight = 128
+	directTick     = time.Second
+	recoverEvery   = time.Minute
+)
+
+// NewDirect checks cfg; cfg.Store must be a store.Lister too, and Durable unless
+// cfg.AllowVolatile. It opens nothing until Run.
+func NewDirect(cfg Config) (*Direct, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	lister, ok := cfg.Store.(store.Lister)
+	if !ok {
+		return nil, errors.New("voicetask: NewDirect: Config.Store is no store.Lister: Direct finds its work by listing what is due")
+	}
+	if !durable(cfg.Store) && !cfg.AllowVolatile {
+		return nil, errors.New("voicetask: NewDirect: Config.Store can lose acknowledged writes, so a crash could ring a phone twice: use a durable store, or set Config.AllowVolatile")
+	}
+	cfg = cfg.withDefaults()
+	owner := ownerDirect + rand.Text()
+	d := &Direct{
+		cfg: cfg, owner: owner, lister: lister,
+		raw:  &activities{cfg: cfg, engine: owner, lease: directLease},
+		acts: newActivities(cfg, owner, directLease),
+		wake: make(chan struct{}, 1), inHand: map[string]struct{}{},
+	}
+	d.ledger = ledger{store: cfg.Store, now: cfg.Now, observe: cfg.Observe, logger: cfg.Logger,
+		touch: func(r *store.Record) { r.DueAt = d.raw.now() }}
+	return d, nil
+}
+
+// Submit writes the task's row and leaves the rest to Run, of this process or
+// another. A task that Temporal carries out already is left to it.
+func (d *Direct) Submit(ctx context.Context, t Task) error {
+	rec, _, err := d.ledger.submit(ctx, t)
+	if err != nil || rec.Status.Terminal() || rec.Owner != "" {
+		return err
+	}
+	_, err = d.ledger.modify(ctx, t.ID, func(r *store.Record) error {
+		if r.Owner != "" || r.Status.Terminal() {
+			return errNoChange
+		}
+		r.Owner, r.LeaseUntil = d.owner, d.raw.leaseUntil()
+		return nil
+	})
+	d.nudge()
+	return err
+}
+
+// Run carries out what is due until ctx ends; then it takes nothing new, lets the
+// steps in hand finish for a bounded time and returns nil. Several processes may
+// Run on one store.
+func (d *Direct) Run(ctx context.Context) error {
+	d.setRunning(true)
+	defer d.setRunning(false)
+	var steps sync.WaitGroup
+	work, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	slots := make(chan struct{}, directInFlight)
+	recovered := time.Time{}
+	for ctx.Err() == nil {
+		if time.Since(recovered) > recoverEvery {
+			if _, err := d.Recover(ctx); err != nil && ctx.Err() == nil {
+				d.cfg.Logger.WarnContext(ctx, "looking for what a crash left", "error", err)
+			}
+			recovered = time.Now()
+		}
+		if err := d.startDue(ctx, work, slots, &steps); err != nil && ctx.Err() == nil {
+			d.cfg.Logger.WarnContext(ctx, "listing due tasks", "error", err)
+		}
+		d.waitForWork(ctx)
+	}
+	return d.drain(&steps)
+}
+
+// startDue starts a step for each due row that is ours to work on.
+func (d *Direct) startDue(ctx, work context.Context, slots chan struct{}, steps *sync.WaitGroup) error {
+	now := d.raw.now()
+	due, err := d.lister.List(ctx, store.Query{Statuses: openStatuses, DueBefore: now, Limit: 2 * directInFlight})
+	if err != nil {
+		return err
+	}
+	for _, r := range due {
+		if !d.mine(r, now) || !d.take(r.ID) {
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			d.letGo(r.ID)
+			return nil
+		}
+		steps.Add(1)
+		go func() {
+			defer steps.Done()
+			defer func() { <-slots }()
+			defer d.letGo(r.ID)
+			defer d.nudge()
+			d.step(work, r.ID)
+		}()
+	}
+	return nil
+}
+
+// openStatuses are those in which a Direct may have something to do. A task on
+// hold is left alone until Resume, unless it is being cancelled.
+var openStatuses = []store.Status{
+	store.StatusPending, store.StatusScheduled, store.StatusProcessing, store.StatusInProgress, store.StatusHold,
+}
+
+// mine reports whether a row belongs to this process, or to a Direct whose lease
+// has run out.
+func (d *Direct) mine(r store.Record, now time.Time) bool {
+	return r.Owner == d.owner || (strings.HasPrefix(r.Owner, ownerDirect) && r.LeaseUntil.Before(now))
+}
+
+func (d *Direct) waitForWork(ctx context.Context) {
+	timer := time.NewTimer(directTick)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-d.wake:
+	case <-timer.C:
+	}
+}
+
+// drain waits for the steps in hand: a dial in flight takes at most the ring limit
+// and a margin; a blocking provider's call is followed by whoever comes next.
+func (d *Direct) drain(steps *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { steps.Wait(); close(done) }()
+	limit := d.cfg.Policy.resolved(provider.Traits{}).RingTimeout + 2*executeMargin
+	select {
+	case <-done:
+	case <-time.After(limit):
+		d.cfg.Logger.Warn("stopped with steps in hand; their rows are carried on with after the lease", "limit", limit)
+	}
+	return nil
+}
+
+// Recover takes over what Direct processes that died have left, and returns how
+// many tasks that were. Run calls it at start and from time to time.
+func (d *Direct) Recover(ctx context.Context) (int, error) {
+	taken := 0
+	q := store.Query{Statuses: openStatuses, Limit: 200}
+	for {
+		page, err := d.lister.List(ctx, q)
+		if err != nil {
+			return taken, fmt.Errorf("voicetask: listing open tasks: %w", err)
+		}
+		for _, r := range page {
+			now := d.raw.now()
+			interrupted := r.Status == store.StatusProcessing // in the middle of a dial
+			if r.Owner == d.owner || !d.mine(r, now) || (r.DueAt.After(now) && !interrupted) {
+				continue
+			}
+			r.Owner, r.LeaseUntil, r.DueAt = d.owner, d.raw.leaseUntil(), now
+			switch _, err := d.cfg.Store.Update(ctx, r); {
+			case err == nil:
+				taken++
+			case !errors.Is(err, store.ErrConflict): // another process was faster
+				return taken, fmt.Errorf("voicetask: taking over task %s: %w", r.ID, err)
+			}
+		}
+		if len(page) < q.Limit {
+			return taken, nil
+		}
+		q.After = page[len(page)-1].ID
+	}
+}
+
+func (d *Direct) take(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, busy := d.inHand[id]; busy {
+		return false
+	}
+	d.inHand[id] = struct{}{}
+	return true
+}
+
+func (d *Direct) letGo(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.inHand, id)
+}
+
+func (d *Direct) setRunning(on bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running = on
+}
+
+// nudge makes Run look at once.
+func (d *Direct) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}

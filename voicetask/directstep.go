@@ -1,0 +1,267 @@
+package voicetask
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/superservices/voice/internal/fence"
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// stepTimeout bounds one step; the longest is a blocking provider's call.
+const stepTimeout = executeTimeout
+
+// step does what is due for one task and writes when it is due next. An error
+// leaves the row as it is and is tried again.
+func (d *Direct) step(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	err := d.advance(ctx, id)
+	var wait *later
+	delay := 10 * time.Second
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &wait):
+		delay = wait.delay
+	case errors.Is(err, fence.ErrOtherEngine), errors.Is(err, fence.ErrClosed), errors.Is(err, store.ErrNotFound):
+		return
+	default:
+		d.cfg.Logger.WarnContext(ctx, "a step of a task failed and is tried again", "task_id", id, "error", err)
+	}
+	if err := d.dueAt(ctx, id, d.raw.now().Add(delay)); err != nil {
+		d.cfg.Logger.WarnContext(ctx, "the next step of a task could not be written", "task_id", id, "error", err)
+	}
+}
+
+// dueAt puts the next step off, and renews the claim until then.
+func (d *Direct) dueAt(ctx context.Context, id string, at time.Time) error {
+	_, err := d.ledger.modify(ctx, id, func(r *store.Record) error {
+		if err := fence.Claim(r, d.owner, d.raw.now(), d.raw.leaseUntil()); err != nil {
+			return err
+		}
+		r.DueAt = at
+		return nil
+	})
+	return err
+}
+
+// advance is one step: what the workflow does between two waits.
+func (d *Direct) advance(ctx context.Context, id string) error {
+	rec, err := d.raw.get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := d.raw.move(ctx, &rec, func(r *store.Record) error {
+		return fence.Claim(r, d.owner, d.raw.now(), d.raw.leaseUntil())
+	}); err != nil {
+		return err
+	}
+	t, err := ParseTask(rec.Task)
+	if err != nil {
+		bad := Task{ID: rec.ID, AgentID: rec.AgentID}
+		return d.finish(ctx, bad, ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error()})
+	}
+	s := &directStep{Direct: d, t: t, rec: rec}
+	return s.next(ctx)
+}
+
+func (d *Direct) finish(ctx context.Context, t Task, e ending) error {
+	return d.acts.RecordResult(ctx, ResultInput{Task: t, Result: e.result(t)})
+}
+
+// directStep is one step of one task.
+type directStep struct {
+	*Direct
+	t   Task
+	rec store.Record
+}
+
+func (s *directStep) next(ctx context.Context) error {
+	n := len(s.rec.Attempts)
+	if n == 0 {
+		return s.dial(ctx, 1, provider.Call{})
+	}
+	last := s.rec.Attempts[n-1]
+	switch last.State {
+	case store.AttemptPlaced:
+		return s.follow(ctx, last)
+	case store.AttemptEnded:
+		return s.after(ctx, last, s.callOf(last))
+	case store.AttemptUnknown:
+		return s.end(ctx, ending{outcome: provider.OutcomeUnknown, rule: RuleUnknown, words: last.Reason, call: s.callOf(last), provider: last.Provider, dials: n})
+	case store.AttemptSending:
+		if !s.rec.CancelRequestedAt.IsZero() {
+			if _, err := s.acts.EndCall(ctx, s.input(last.N, last.Provider, Policy{}, true)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.dial(ctx, n, provider.Call{})
+}
+
+// callOf is the call of an attempt with what events have noted of it.
+func (s *directStep) callOf(a store.Attempt) provider.Call {
+	c := fence.CallOf(a)
+	if d := draft(s.rec); d.Data.CallID == c.ID && c.ID != "" {
+		c.Transcript, c.Summary, c.RecordingURL, c.From = d.Data.Transcript, d.Data.CallSummary, d.Data.RecordingURL, d.Data.AssistantNumber
+	}
+	return c
+}
+
+func (s *directStep) input(n int, prov string, p Policy, cancel bool) CallInput {
+	in := CallInput{Task: s.t, N: n, Key: provider.Key(s.t.ID, n), Provider: prov, Policy: p, Cancel: cancel}
+	if a := fence.Find(&s.rec, n); a != nil {
+		in.CallID = a.CallID
+	}
+	return in
+}
+
+func (s *directStep) end(ctx context.Context, e ending) error { return s.finish(ctx, s.t, e) }
+
+// dial is what the workflow does with execute_call_activity's answer.
+func (s *directStep) dial(ctx context.Context, n int, previous provider.Call) error {
+	in := s.input(n, "", Policy{}, false)
+	in.Previous = previous
+	d, err := s.acts.ExecuteCall(ctx, in)
+	if errors.Is(err, provider.ErrNoProvider) {
+		return s.end(ctx, ending{outcome: provider.OutcomeConfigError, rule: RuleSelection, words: err.Error(), err: err.Error(), dials: n})
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.End != "":
+		dials, call := n, d.Call
+		if call.Status == "" {
+			dials, call = n-1, previous
+		}
+		return s.end(ctx, ending{outcome: d.End, rule: d.Rule, words: d.Reason, provider: d.Provider, call: call, dials: dials})
+	case !d.DialAt.IsZero():
+		return nil // the row says when
+	}
+	fresh, err := s.raw.get(ctx, s.t.ID)
+	if err != nil {
+		return err
+	}
+	s.rec = fresh
+	if d.Call.Status != provider.StatusEnded {
+		wait := d.AwaitAfter
+		if wait <= 0 {
+			wait = max(d.Policy.PollInterval, 0)
+		}
+		return s.wait(ctx, wait, d.Policy, s.rec.Attempts[n-1])
+	}
+	return s.after(ctx, s.rec.Attempts[n-1], d.Call)
+}
+
+// wait puts the next look at a live call off, at most to its deadline.
+func (s *directStep) wait(ctx context.Context, d time.Duration, p Policy, a store.Attempt) error {
+	now, deadline := s.raw.now(), s.deadline(p, a)
+	at := deadline
+	if d > 0 && now.Add(d).Before(deadline) {
+		at = now.Add(d)
+	}
+	return s.dueAt(ctx, s.t.ID, at)
+}
+
+func (s *directStep) deadline(p Policy, a store.Attempt) time.Time {
+	from := a.DialledAt
+	if from.IsZero() {
+		from = a.SentAt
+	}
+	return from.Add(p.MaxCallDuration)
+}
+
+// follow looks at a live call, and ends it on cancel or past its deadline.
+func (s *directStep) follow(ctx context.Context, a store.Attempt) error {
+	p, err := s.policy(ctx, a.Provider)
+	if err != nil {
+		return err
+	}
+	cancelled := !s.rec.CancelRequestedAt.IsZero()
+	if cancelled || !s.deadline(p, a).After(s.raw.now()) {
+		return s.hangUp(ctx, a, p, cancelled)
+	}
+	c, err := s.acts.AwaitCall(ctx, s.input(a.N, a.Provider, p, false))
+	var notYet *later
+	switch {
+	case errors.As(err, &notYet):
+		return s.wait(ctx, notYet.delay, p, a)
+	case err != nil:
+		return err
+	case c.Status != provider.StatusEnded:
+		return s.wait(ctx, 0, p, a) // only events tell
+	}
+	return s.after(ctx, a, c)
+}
+
+// hangUp ends the call and, once the platform says so or a grace has passed, the
+// task.
+func (s *directStep) hangUp(ctx context.Context, a store.Attempt, p Policy, cancelled bool) error {
+	began := s.raw.now()
+	c, err := s.acts.EndCall(ctx, s.input(a.N, a.Provider, p, cancelled))
+	if err != nil {
+		return err
+	}
+	outcome, rule, since := provider.OutcomeTimedOut, RuleDeadline, s.deadline(p, a)
+	if cancelled {
+		outcome, rule, since = provider.OutcomeCancelled, RuleCancel, s.rec.CancelRequestedAt
+	}
+	if c.Status != provider.StatusEnded && began.Sub(since) < hangUpGrace {
+		return &later{delay: 2 * time.Second, why: "waiting for the end of the call"}
+	}
+	if c.Status == provider.StatusEnded && !c.EndedAt.IsZero() && c.EndedAt.Before(since.Add(-clockSlack)) {
+		return s.after(ctx, a, c) // it had ended by itself
+	}
+	if c.ID == "" {
+		c = s.callOf(a)
+	}
+	return s.end(ctx, ending{outcome: outcome, rule: rule, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
+}
+
+// after decides what follows a dial that has ended.
+func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call) error {
+	p, err := s.policy(ctx, a.Provider)
+	if err != nil {
+		return err
+	}
+	var earlier []provider.Outcome
+	for _, before := range s.rec.Attempts {
+		if before.N < a.N {
+			earlier = append(earlier, before.Outcome)
+		}
+	}
+	wait, again, rule := p.next(s.t, a.N, c, earlier)
+	switch {
+	case !again:
+		return s.end(ctx, ending{outcome: c.Outcome, rule: rule, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
+	case !s.rec.CancelRequestedAt.IsZero():
+		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled between two dials", provider: a.Provider, call: c, dials: a.N})
+	}
+	if a.State != store.AttemptEnded {
+		if err := s.raw.observe(ctx, &s.rec, a.N, a.Provider, c); err != nil {
+			return err
+		}
+		a = s.rec.Attempts[a.N-1]
+	}
+	at := a.EndedAt.Add(wait)
+	if !at.After(s.raw.now()) {
+		return s.dial(ctx, a.N+1, c)
+	}
+	return s.raw.move(ctx, &s.rec, func(r *store.Record) error {
+		if r.Status != store.StatusHold {
+			r.Status, r.Reason = store.StatusScheduled, "redial after "+string(c.Outcome)
+		}
+		r.DueAt = at
+		return nil
+	})
+}
+
+func (s *directStep) policy(ctx context.Context, prov string) (Policy, error) {
+	e := &execution{activities: s.raw, in: CallInput{Task: s.t}}
+	err := e.adopt(ctx, prov)
+	return e.policy, err
+}

@@ -1,0 +1,239 @@
+package voicetask
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/superservices/voice/internal/fence"
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// AwaitCall returns the call once it has ended. Until then it returns an error
+// that is retried after the policy's PollInterval: a poll costs no history event
+// and holds no slot in between. It looks at the row first, where an event may have
+// noted the end although its signal was lost. Absence is never an end.
+func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call, error) {
+	notYet := &later{delay: max(in.Policy.PollInterval, time.Second), why: "the call has not ended"}
+	rec, err := a.get(ctx, in.Task.ID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return provider.Call{}, err
+	}
+	known := provider.Call{ID: in.CallID, Key: in.Key}
+	if att := fence.Find(&rec, in.N); att != nil {
+		known = known.Merge(fence.CallOf(*att))
+		if att.State == store.AttemptEnded {
+			return a.fuller(ctx, in, known), nil
+		}
+	}
+	p, ok := a.cfg.Providers.Lookup(in.Provider)
+	if !ok {
+		return provider.Call{}, fmt.Errorf("voicetask: provider %q is not registered on this worker: share one Config among the workers of a task queue", in.Provider)
+	}
+	c, err := a.ask(ctx, p, in.CallID)
+	switch {
+	case errors.Is(err, provider.ErrUnsupported):
+		return known, nil // only events tell
+	case err != nil:
+		return provider.Call{}, notYet
+	}
+	c = known.Merge(c)
+	if c.Status == provider.StatusEnded {
+		a.keepWhole(ctx, in, c)
+		return forHistory(c), nil
+	}
+	if rec.ID != "" && known.AnsweredAt.IsZero() && !c.AnsweredAt.IsZero() {
+		// Answered is sticky in our own ledger: some platforms forget it.
+		if err := a.observe(ctx, &rec, in.N, in.Provider, c); err != nil {
+			return provider.Call{}, err
+		}
+	}
+	return provider.Call{}, notYet
+}
+
+// ask is Get, bounded.
+func (a *activities) ask(ctx context.Context, p provider.Provider, id provider.CallID) (provider.Call, error) {
+	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
+	defer cancel()
+	return p.Get(ctx, id)
+}
+
+// fuller adds to a call that the row knows to have ended what only the platform
+// knows: transcript, summary, cost. Failing that, the row's word is enough.
+func (a *activities) fuller(ctx context.Context, in CallInput, c provider.Call) provider.Call {
+	if p, ok := a.cfg.Providers.Lookup(in.Provider); ok && c.ID != "" {
+		if more, err := a.ask(ctx, p, c.ID); err == nil {
+			c = c.Merge(more)
+		}
+	}
+	a.keepWhole(ctx, in, c)
+	return forHistory(c)
+}
+
+// keepWhole stores a transcript that is too long for history.
+func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Call) {
+	if len(c.Transcript) <= maxTranscript {
+		return
+	}
+	_, err := store.Modify(ctx, a.cfg.Store, in.Task.ID, func(r *store.Record) error {
+		if changed, err := keepDraft(r, c); err != nil || !changed {
+			return errNoChange
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errNoChange) {
+		a.cfg.Logger.WarnContext(ctx, "a long transcript could not be stored whole", "task_id", in.Task.ID, "error", err)
+	}
+}
+
+// EndCall hangs up whatever was placed under the key and returns the call as it
+// then stands; a zero Call if nothing is known to have been placed. For a task
+// that was cancelled it first notes so in the row, which keeps a dial that has not
+// passed the fence from passing it.
+func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, error) {
+	rec, _, err := a.record(ctx, in.Task)
+	if err != nil {
+		return provider.Call{}, err
+	}
+	if in.Cancel && rec.CancelRequestedAt.IsZero() && !rec.Status.Terminal() {
+		err := a.move(ctx, &rec, func(r *store.Record) error {
+			if r.CancelRequestedAt.IsZero() {
+				r.CancelRequestedAt = a.now()
+			}
+			fence.Abort(r, in.N, RuleCancel)
+			return nil
+		})
+		if err != nil {
+			return provider.Call{}, err
+		}
+	}
+	known := provider.Call{ID: in.CallID, Key: in.Key}
+	att := fence.Find(&rec, in.N)
+	if att != nil {
+		known = known.Merge(fence.CallOf(*att))
+		if in.Provider == "" {
+			in.Provider = att.Provider
+		}
+		if att.State == store.AttemptEnded {
+			return a.fuller(ctx, in, known), nil
+		}
+	}
+	p, ok := a.cfg.Providers.Lookup(in.Provider)
+	if !ok {
+		return known, nil // nothing was dialled, or nobody here can end it
+	}
+	if known.ID == "" && att != nil && att.State != store.AttemptReserved && att.State != store.AttemptAborted && att.State != store.AttemptNotSent {
+		e := &execution{activities: a, in: in, provider: p}
+		if c, found := e.find(ctx, *att); found {
+			known = known.Merge(c)
+		}
+	}
+	if known.ID == "" {
+		return provider.Call{}, nil
+	}
+	return a.hangUp(ctx, p, in, known)
+}
+
+// hangUp ends a call and asks how it stands then.
+func (a *activities) hangUp(ctx context.Context, p provider.Provider, in CallInput, known provider.Call) (provider.Call, error) {
+	bounded, cancel := context.WithTimeout(ctx, providerTimeout)
+	defer cancel()
+	if err := p.End(bounded, known.ID); err != nil && !errors.Is(err, provider.ErrUnsupported) {
+		return provider.Call{}, fmt.Errorf("voicetask: ending the call of dial %d: %w", in.N, err)
+	}
+	c, err := a.ask(ctx, p, known.ID)
+	if err != nil {
+		return forHistory(known), nil // its end is waited for
+	}
+	c = known.Merge(c)
+	if c.Status == provider.StatusEnded {
+		a.keepWhole(ctx, in, c)
+	}
+	return forHistory(c), nil
+}
+
+// RecordResult writes the result to the store, once: a task that has ended keeps
+// the outcome it has, unless that was unknown. The workflow retries it until the
+// store takes it.
+func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
+	rec, _, err := a.record(ctx, in.Task)
+	if err != nil {
+		return err
+	}
+	err = a.move(ctx, &rec, func(r *store.Record) error {
+		if err := fence.Claim(r, a.engine, a.now(), a.leaseUntil()); err != nil && !errors.Is(err, fence.ErrClosed) {
+			return err
+		}
+		return finish(r, in.Result, a.now())
+	})
+	switch {
+	case errors.Is(err, errNoChange):
+		return nil
+	case errors.Is(err, fence.ErrOtherEngine):
+		a.cfg.Logger.InfoContext(ctx, "the task is carried out by another engine: nothing written", "task_id", in.Task.ID, "engine", engineKind(rec.Owner))
+		return nil
+	}
+	return err
+}
+
+// finish makes r the record of a task that has ended with res. A terminal outcome
+// moves only from unknown.
+func finish(r *store.Record, res Result, now time.Time) error {
+	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
+		return errNoChange
+	}
+	if d := draft(*r); d.Data.CallID != "" && d.Data.CallID == res.Data.CallID {
+		mergeDraft(&res.Data, d.Data)
+	}
+	settleLast(r, res, now)
+	raw, err := json.Marshal(res)
+	if err != nil {
+		return fmt.Errorf("voicetask: the result of task %s: %w", r.ID, err)
+	}
+	r.Status, r.Outcome, r.Reason = res.Status, res.Outcome, res.Reason
+	r.Result, r.DueAt = raw, time.Time{}
+	return nil
+}
+
+// mergeDraft takes from a draft what the result lacks, and the longer transcript.
+func mergeDraft(c *CallResult, d CallResult) {
+	if len(d.Transcript) > len(c.Transcript) {
+		c.Transcript = d.Transcript
+	}
+	fill(&c.CallSummary, d.CallSummary)
+	fill(&c.RecordingURL, d.RecordingURL)
+	fill(&c.AssistantNumber, d.AssistantNumber)
+	fill(&c.CostUSD, d.CostUSD)
+}
+
+// settleLast brings the ledger of the last dial to rest: a call that was followed
+// to its end is ended, a reservation that was never used is given up.
+func settleLast(r *store.Record, res Result, now time.Time) {
+	if len(r.Attempts) == 0 {
+		return
+	}
+	last := &r.Attempts[len(r.Attempts)-1]
+	switch last.State {
+	case store.AttemptPlaced:
+		if res.Data.CallID != "" && last.CallID != res.Data.CallID {
+			return
+		}
+		end := provider.Call{ID: last.CallID, Status: provider.StatusEnded, Outcome: res.Outcome, Reason: res.Data.CallEndReason,
+			EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
+		if res.Data.Duration > 0 {
+			end.AnsweredAt = res.Data.StartTime
+		}
+		_, _ = fence.Observe(r, last.N, end, now) // the attempt is there
+	case store.AttemptSending:
+		if res.Data.CallID != "" {
+			end := provider.Call{ID: res.Data.CallID, Status: provider.StatusEnded, Outcome: res.Outcome, Reason: res.Data.CallEndReason,
+				EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
+			_, _ = fence.Observe(r, last.N, end, now) // its id could not be stored when it was placed
+		}
+	default:
+		fence.Abort(r, last.N, res.Reason)
+	}
+}

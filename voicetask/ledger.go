@@ -1,0 +1,344 @@
+package voicetask
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/superservices/voice/internal/fence"
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// ledger is what Client and Direct do to a task's row from outside its engine.
+type ledger struct {
+	store   store.Store
+	now     func() time.Time
+	observe func(ctx context.Context, n provider.Notice)
+	logger  *slog.Logger
+	// touch, where set, changes a row that an event has changed, in the same write.
+	touch func(r *store.Record)
+}
+
+func (l ledger) get(ctx context.Context, taskID string) (store.Record, error) {
+	rec, err := l.store.Get(ctx, taskID)
+	return rec, unknownTask(taskID, err)
+}
+
+// modify is store.Modify with our errors. A change that returns errNoChange is no
+// error.
+func (l ledger) modify(ctx context.Context, taskID string, change func(r *store.Record) error) (store.Record, error) {
+	rec, err := store.Modify(ctx, l.store, taskID, change)
+	if errors.Is(err, errNoChange) {
+		return rec, nil
+	}
+	return rec, unknownTask(taskID, err)
+}
+
+func unknownTask(taskID string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("%w: %s", ErrUnknownTask, taskID)
+	case err != nil:
+		return fmt.Errorf("voicetask: task %s: %w", taskID, err)
+	}
+	return nil
+}
+
+// submit writes the pending row, or finds the one that is there.
+func (l ledger) submit(ctx context.Context, t Task) (rec store.Record, isNew bool, err error) {
+	if err := t.Validate(); err != nil {
+		return store.Record{}, false, err
+	}
+	fresh, err := pendingRecord(t, l.now())
+	if err != nil {
+		return store.Record{}, false, err
+	}
+	rec, err = l.store.Create(ctx, fresh)
+	switch {
+	case err == nil:
+		return rec, true, nil
+	case !errors.Is(err, store.ErrExists):
+		return store.Record{}, false, fmt.Errorf("voicetask: writing the row of task %s: %w", t.ID, err)
+	}
+	kind := provider.NoticeDuplicateTask
+	if len(rec.Task) > 0 && !sameTask(rec.Task, t) {
+		kind = provider.NoticePayloadConflict
+		l.logger.WarnContext(ctx, "a task id came again with another payload: the first one stands", "task_id", t.ID)
+	}
+	l.observe(ctx, provider.Notice{Kind: kind, TaskID: t.ID, N: 1})
+	return rec, false, nil
+}
+
+// delivery is what deliver did.
+type delivery struct {
+	rec     store.Record
+	event   provider.Event // with the key of its dial
+	changed bool
+}
+
+// deliver finds the task of an event and writes what it proves. A change is what
+// the engine must hear of: a call id, an answer, an end.
+func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error) {
+	taskID, n, err := l.locate(ctx, &e)
+	if err != nil {
+		return delivery{}, err
+	}
+	d := delivery{event: e}
+	d.rec, err = store.Modify(ctx, l.store, taskID, func(r *store.Record) error {
+		if err := d.apply(r, n, l.now()); err != nil {
+			return err
+		}
+		if l.touch != nil && d.changed && !r.Status.Terminal() {
+			l.touch(r)
+		}
+		return nil
+	})
+	if d.second(n) {
+		l.observe(ctx, provider.Notice{Kind: provider.NoticeSecondCall, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
+	}
+	switch {
+	case errors.Is(err, errNoChange):
+		return d, nil
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, fence.ErrNoAttempt):
+		return d, provider.ErrUnknownCall
+	case err != nil:
+		return d, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err)
+	}
+	return d, nil
+}
+
+// locate finds the task and dial of an event, and completes its key.
+func (l ledger) locate(ctx context.Context, e *provider.Event) (taskID string, n int, err error) {
+	if e.Key == "" {
+		e.Key = e.Call.Key
+	}
+	if taskID, n, ok := provider.SplitKey(e.Key); ok {
+		return taskID, n, nil
+	}
+	finder, ok := l.store.(store.CallFinder)
+	if !ok || e.Call.ID == "" {
+		return "", 0, provider.ErrUnknownCall
+	}
+	rec, err := finder.FindCall(ctx, e.Provider, e.Call.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", 0, provider.ErrUnknownCall
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("voicetask: finding the task of a call: %w", err)
+	}
+	for _, a := range rec.Attempts {
+		if a.CallID == e.Call.ID && a.Provider == e.Provider {
+			e.Key = a.Key
+			return rec.ID, a.N, nil
+		}
+	}
+	return "", 0, provider.ErrUnknownCall
+}
+
+// apply writes an event into the row, where it says something new.
+func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
+	wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
+	o, err := fence.Observe(r, n, d.event.Call, now)
+	if err != nil {
+		return err
+	}
+	d.changed = o.Changed
+	noted, err := keepDraft(r, d.event.Call)
+	if err != nil {
+		return err
+	}
+	if a := fence.Find(r, n); wasUnknown && a.State == store.AttemptEnded && n == len(r.Attempts) {
+		if err := reopenUnknown(r, *a, now); err != nil {
+			return err
+		}
+	}
+	if !o.Changed && !noted {
+		return errNoChange
+	}
+	return nil
+}
+
+// second reports whether the event's call is not the one of its dial.
+func (d *delivery) second(n int) bool {
+	a := fence.Find(&d.rec, n)
+	return a != nil && d.event.Call.ID != "" && a.CallID != "" && a.CallID != d.event.Call.ID
+}
+
+// reopenUnknown gives a task that ended unknown the outcome that late evidence
+// tells: the one way in which a terminal outcome moves.
+func reopenUnknown(r *store.Record, a store.Attempt, now time.Time) error {
+	if a.Outcome == provider.OutcomeUnknown || a.Outcome == "" {
+		return nil
+	}
+	t, err := ParseTask(r.Task)
+	if err != nil { // erased
+		t = Task{ID: r.ID, AgentID: r.AgentID}
+	}
+	end := ending{outcome: a.Outcome, rule: RuleOutcome, words: "told late: " + a.Reason, provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
+	return finish(r, end.result(t), now)
+}
+
+// requestCancel marks the row. A task that has ended stays as it is.
+func (l ledger) requestCancel(ctx context.Context, taskID string) (store.Record, error) {
+	return l.modify(ctx, taskID, func(r *store.Record) error {
+		if r.Status.Terminal() || !r.CancelRequestedAt.IsZero() {
+			return errNoChange
+		}
+		r.CancelRequestedAt = l.now().UTC()
+		return nil
+	})
+}
+
+// cancelUnfollowed ends a task that nothing follows, unless a dial is open: that
+// is settled by the provider's word.
+func (l ledger) cancelUnfollowed(ctx context.Context, taskID string) error {
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		if r.Status.Terminal() {
+			return errNoChange
+		}
+		for _, a := range r.Attempts {
+			if a.State == store.AttemptSending || a.State == store.AttemptPlaced {
+				return errNoChange
+			}
+		}
+		t, err := ParseTask(r.Task)
+		if err != nil {
+			t = Task{ID: r.ID, AgentID: r.AgentID}
+		}
+		end := ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled before the dial", dials: len(r.Attempts)}
+		return finish(r, end.result(t), l.now())
+	})
+	return err
+}
+
+// hold keeps the task from its next dial. A call that is up goes on.
+func (l ledger) hold(ctx context.Context, taskID, why string) error {
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		if r.Status.Terminal() || r.Status == store.StatusHold {
+			return errNoChange
+		}
+		r.Status, r.Reason = store.StatusHold, reason(RuleHold, why)
+		return nil
+	})
+	return err
+}
+
+func (l ledger) resume(ctx context.Context, taskID string) error {
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		if r.Status != store.StatusHold {
+			return errNoChange
+		}
+		r.Status, r.Reason, r.DueAt = statusOfDials(*r), "", l.now().UTC()
+		return nil
+	})
+	return err
+}
+
+// statusOfDials is the status of an open task that is neither on hold nor put off.
+func statusOfDials(r store.Record) store.Status {
+	if n := len(r.Attempts); n > 0 {
+		switch r.Attempts[n-1].State {
+		case store.AttemptPlaced:
+			return store.StatusInProgress
+		case store.AttemptReserved, store.AttemptSending, store.AttemptNotSent:
+			return store.StatusProcessing
+		}
+	}
+	return store.StatusPending
+}
+
+// result is the row's, once the task has ended.
+func (l ledger) result(ctx context.Context, taskID string) (Result, error) {
+	rec, err := l.get(ctx, taskID)
+	if err != nil {
+		return Result{}, err
+	}
+	if !rec.Status.Terminal() {
+		return Result{}, fmt.Errorf("voicetask: task %s has not ended", taskID)
+	}
+	var res Result
+	if len(rec.Result) > 0 {
+		if err := json.Unmarshal(rec.Result, &res); err != nil {
+			return Result{}, fmt.Errorf("voicetask: the stored result of task %s: %w", taskID, err)
+		}
+	}
+	res.TaskID, res.Status, res.Outcome = rec.ID, rec.Status, rec.Outcome
+	return res, nil
+}
+
+// settle closes a dial that is unknown with an operator's word.
+func (l ledger) settle(ctx context.Context, key string, end provider.Call) error {
+	taskID, n, ok := provider.SplitKey(key)
+	if !ok {
+		return fmt.Errorf(`voicetask: Settle: %q is no dial key: use "<task_id>/<n>"`, key)
+	}
+	if end.Outcome == "" || end.Outcome == provider.OutcomeUnknown {
+		return errors.New("voicetask: Settle: set end.Outcome to how the call ended")
+	}
+	end.Status = provider.StatusEnded
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		a := fence.Find(r, n)
+		if a == nil || a.Outcome != provider.OutcomeUnknown {
+			return fmt.Errorf("voicetask: Settle: dial %d is not unknown", n)
+		}
+		wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
+		if _, err := fence.Observe(r, n, end, l.now()); err != nil {
+			return err
+		}
+		if _, err := keepDraft(r, end); err != nil {
+			return err
+		}
+		if wasUnknown && n == len(r.Attempts) {
+			return reopenUnknown(r, *fence.Find(r, n), l.now())
+		}
+		return nil
+	})
+	return err
+}
+
+// erase blanks what is personal.
+func (l ledger) erase(ctx context.Context, taskID string) error {
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		if !r.Status.Terminal() {
+			return fmt.Errorf("voicetask: Erase: the task is %s: cancel it or wait for its end", r.Status)
+		}
+		if r.To == "" && len(r.Task) == 0 {
+			return errNoChange
+		}
+		kept := Result{Status: r.Status, TaskID: r.ID, Outcome: r.Outcome, Reason: "erased", Dials: len(r.Attempts)}
+		if last := len(r.Attempts); last > 0 {
+			a := r.Attempts[last-1]
+			kept.Data = CallResult{CallID: a.CallID, Provider: a.Provider, CostUSD: a.CostUSD, EndTime: a.EndedAt}
+		}
+		raw, err := json.Marshal(kept)
+		if err != nil {
+			return err
+		}
+		r.To, r.Task, r.Result, r.Reason = "", nil, raw, "erased"
+		for i := range r.Attempts {
+			r.Attempts[i].Reason = ""
+		}
+		return nil
+	})
+	return err
+}
+
+// stateOf tells from the row what a task is doing.
+func stateOf(r store.Record) State {
+	s := State{TaskID: r.ID, Status: r.Status, Dial: len(r.Attempts), Reason: r.Reason}
+	if !r.Status.Terminal() {
+		s.Until = r.DueAt
+	}
+	if s.Dial > 0 {
+		a := r.Attempts[s.Dial-1]
+		s.Provider, s.CallID = a.Provider, a.CallID
+		if a.State == store.AttemptPlaced || a.State == store.AttemptEnded {
+			s.Call = fence.CallOf(a).Status
+		}
+	}
+	return s
+}

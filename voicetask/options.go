@@ -1,0 +1,61 @@
+package voicetask
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// The options of the activities: names, time-outs and retries. A change here
+// changes commands, and needs workflow.GetVersion and a recorded history.
+
+// executeOptions: the seed's 15 minutes and its 10 s growing to 1 min. Temporal's
+// attempts are unlimited, since deploys and crashes must not use them up: the three
+// sends are counted in the row.
+func executeOptions(ctx workflow.Context, n int) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: executeTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		WaitForCancellation: true,
+		Summary:             fmt.Sprintf("dial %d", n),
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:        10 * time.Second,
+			BackoffCoefficient:     2,
+			MaximumInterval:        time.Minute,
+			NonRetryableErrorTypes: []string{ErrTypeSelection},
+		},
+	})
+}
+
+// awaitCallOptions: each poll is an attempt that failed for the time being. There
+// is no deadline here; the workflow's timer is the deadline.
+func awaitCallOptions(ctx workflow.Context, n int, p Policy) workflow.Context {
+	interval := max(p.PollInterval, time.Second)
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		Summary:             fmt.Sprintf("follow dial %d", n),
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1, MaximumInterval: interval},
+	})
+}
+
+// endOptions: tried for a bounded time; the platform's own limits end the call
+// after that.
+func endOptions(ctx workflow.Context, n int) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    2 * time.Minute,
+		ScheduleToCloseTimeout: 30 * time.Minute,
+		Summary:                fmt.Sprintf("end dial %d", n),
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+	})
+}
+
+// recordOptions: until the store takes it.
+func recordOptions(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute,
+		Summary:             "record the result",
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+	})
+}

@@ -1,0 +1,109 @@
+package voicetask
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/superservices/voice/provider"
+)
+
+// later is an activity's way to say "nothing is wrong, run me again": a poll that
+// has not seen the end, a look for a call whose reply was lost, a dial that
+// certainly did not go out. Temporal retries it after delay without a history
+// event; Direct puts the task's DueAt off.
+type later struct {
+	delay time.Duration
+	why   string        // constant text: it is kept as the last failure
+	kind  provider.Kind // of the provider's error, if one is behind it
+}
+
+func (l *later) Error() string { return l.why }
+
+// temporalError turns an activity's error into Temporal's, once, as the last thing
+// an activity does: an error that wraps a non-retryable one would be retryable
+// again.
+func temporalError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var (
+		application *temporal.ApplicationError
+		wait        *later
+		vendor      *provider.Error
+	)
+	switch {
+	case errors.As(err, &application):
+		return application // a decorating host's own
+	case errors.As(err, &wait):
+		o := temporal.ApplicationErrorOptions{NextRetryDelay: wait.delay, Category: temporal.ApplicationErrorCategoryBenign}
+		return temporal.NewApplicationErrorWithOptions(wait.why, errType(wait.kind), o)
+	case errors.Is(err, provider.ErrNoProvider):
+		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeSelection, nil)
+	case errors.As(err, &vendor):
+		return temporal.NewApplicationError(err.Error(), errType(vendor.Kind))
+	}
+	return err
+}
+
+func errType(k provider.Kind) string {
+	if k == "" {
+		return "later"
+	}
+	return ErrTypeProvider + string(k)
+}
+
+// KindOf recovers the provider's Kind from an error that came through Temporal;
+// false if it holds none.
+func KindOf(err error) (provider.Kind, bool) {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		if kind, ok := strings.CutPrefix(application.Type(), ErrTypeProvider); ok {
+			return provider.Kind(kind), true
+		}
+	}
+	var vendor *provider.Error
+	if errors.As(err, &vendor) {
+		return vendor.Kind, true
+	}
+	return "", false
+}
+
+// backoff is the seed's: 10 s growing to 1 min, by how often it was tried.
+func backoff(tries int) time.Duration {
+	d := 10 * time.Second
+	for range min(tries, 8) - 1 {
+		d *= 2
+	}
+	return min(d, time.Minute)
+}
+
+// persist runs write until it succeeds or is refused, for a few seconds: what
+// follows a dial must be kept even when the store stumbles. It gives up with the
+// last error.
+func persist(ctx context.Context, write func(ctx context.Context) error, final func(error) bool) error {
+	const tries, longest = 6, 2 * time.Second
+	delay := 50 * time.Millisecond
+	var err error
+	for try := range tries {
+		attempt, cancel := context.WithTimeout(ctx, storeTimeout)
+		err = write(attempt)
+		cancel()
+		if err == nil || final(err) || try == tries-1 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, longest)
+	}
+	return err
+}
+
+// storeTimeout bounds one operation on the store.
+const storeTimeout = 10 * time.Second

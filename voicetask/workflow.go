@@ -1,0 +1,269 @@
+package voicetask
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// VoiceTaskWorkflow runs a task to its end. Its Go name is its Temporal name, so a
+// call by reference cannot reach another package's function. Cancelling it ends a
+// live call; the result then has Status cancelled and no error. An error means the
+// task could not be run at all (type ErrTypeSelection: no provider fits). Do not
+// call it inline from another workflow: use ExecuteChild.
+func VoiceTaskWorkflow(ctx workflow.Context, t Task) (Result, error) {
+	w := &taskRun{task: t, state: State{TaskID: t.ID, Status: store.StatusPending}}
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryState, func() (State, error) { return w.state, nil },
+		workflow.QueryHandlerOptions{Description: "What the task is doing: status, dial, call, and when it acts next by itself"}); err != nil {
+		return Result{}, err
+	}
+	w.listen(ctx)
+	end, err := w.run(ctx)
+	return w.record(ctx, end, err)
+}
+
+// taskRun is one run of the workflow. All that it decides follows from its input,
+// its signals and its activities' answers; Config never reaches it.
+type taskRun struct {
+	task     Task
+	state    State
+	policy   Policy
+	provider string
+	call     provider.Call      // of the current dial
+	earlier  []provider.Outcome // of the dials before it
+	previous provider.Call      // the dial before it
+
+	cancelledAt time.Time // while a dial was being placed
+
+	held   bool
+	why    string           // it is held
+	events []provider.Event // not looked at yet
+}
+
+// listen collects signals from now on, so that none that came early is lost.
+func (w *taskRun) listen(ctx workflow.Context) {
+	holds := workflow.GetSignalChannel(ctx, SignalHold)
+	resumes := workflow.GetSignalChannel(ctx, SignalResume)
+	events := workflow.GetSignalChannel(ctx, SignalCallEvent)
+	workflow.GoNamed(ctx, "signals", func(ctx workflow.Context) {
+		selector := workflow.NewSelector(ctx)
+		selector.AddReceive(holds, func(c workflow.ReceiveChannel, _ bool) {
+			c.Receive(ctx, &w.why)
+			w.held = true
+		})
+		selector.AddReceive(resumes, func(c workflow.ReceiveChannel, _ bool) {
+			c.Receive(ctx, nil)
+			w.held, w.why = false, ""
+		})
+		selector.AddReceive(events, func(c workflow.ReceiveChannel, _ bool) {
+			var e provider.Event
+			c.Receive(ctx, &e)
+			w.events = append(w.events, e)
+		})
+		for {
+			selector.Select(ctx)
+		}
+	})
+}
+
+// run dials until the task is decided.
+func (w *taskRun) run(ctx workflow.Context) (ending, error) {
+	for n := 1; ; {
+		if err := w.untilResumed(ctx); err != nil {
+			return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, "cancelled before the dial"), nil
+		}
+		d, err := w.dial(ctx, n)
+		if err != nil {
+			return w.ended(n, provider.OutcomeConfigError, RuleSelection, ""), err
+		}
+		w.policy, w.provider = d.Policy, d.Provider
+		switch {
+		case d.End != "":
+			w.call = d.Call
+			dials := n
+			if d.Call.Status == "" {
+				dials = n - 1 // judged before the dial
+			}
+			return w.ended(dials, d.End, d.Rule, d.Reason), nil
+		case !d.DialAt.IsZero():
+			if err := w.putOff(ctx, d); err != nil {
+				return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, "cancelled before the dial"), nil
+			}
+			continue // the same dial, judged again
+		}
+		w.call = d.Call
+		if over := w.follow(ctx, n, d); over != "" {
+			return w.ended(n, w.outcomeOver(over), over, w.call.Reason), nil
+		}
+		if w.cancelledFirst() {
+			return w.ended(n, provider.OutcomeCancelled, RuleCancel, w.call.Reason), nil
+		}
+		wait, again, rule := w.policy.next(w.task, n, w.call, w.earlier)
+		if !again {
+			return w.ended(n, w.call.Outcome, rule, w.call.Reason), nil
+		}
+		w.earlier, w.previous = append(w.earlier, w.call.Outcome), w.call
+		if err := w.pause(ctx, n, wait); err != nil {
+			return w.ended(n, provider.OutcomeCancelled, RuleCancel, "cancelled between two dials"), nil
+		}
+		n++
+		w.call = provider.Call{}
+	}
+}
+
+// ended describes how the task ended.
+func (w *taskRun) ended(dials int, o provider.Outcome, rule, words string) ending {
+	if dials < len(w.earlier) {
+		dials = len(w.earlier)
+	}
+	call := w.call
+	if call.Status == "" {
+		call = w.previous
+	}
+	return ending{outcome: o, rule: rule, words: words, provider: w.provider, call: call, dials: dials}
+}
+
+// outcomeOver is the outcome of a dial that we ended ourselves.
+func (w *taskRun) outcomeOver(rule string) provider.Outcome {
+	if rule == RuleDeadline {
+		return provider.OutcomeTimedOut
+	}
+	return provider.OutcomeCancelled
+}
+
+// cancelledFirst reports whether a dial that was cancelled while it was being
+// placed ended after that: because of it, as far as anybody can tell.
+func (w *taskRun) cancelledFirst() bool {
+	return !w.cancelledAt.IsZero() && (w.call.EndedAt.IsZero() || !w.call.EndedAt.Before(w.cancelledAt.Add(-clockSlack)))
+}
+
+// clockSlack is how much a platform's clock may be behind ours.
+const clockSlack = time.Second
+
+// untilResumed waits while the task is on hold. Its error is the cancellation.
+func (w *taskRun) untilResumed(ctx workflow.Context) error {
+	if w.held {
+		w.show(ctx, State{Status: store.StatusHold, Dial: w.state.Dial, Reason: reason(RuleHold, w.why)})
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return workflow.Await(ctx, func() bool { return !w.held })
+}
+
+// putOff waits until the dial may be tried again. On hold there is nothing to
+// wait for but Resume.
+func (w *taskRun) putOff(ctx workflow.Context, d Dialled) error {
+	status := store.StatusScheduled
+	if d.Rule == RuleHold {
+		status = store.StatusHold
+	}
+	w.show(ctx, State{Status: status, Dial: w.state.Dial, Until: d.DialAt, Reason: reason(d.Rule, d.Reason)})
+	wait := d.DialAt.Sub(workflow.Now(ctx))
+	if wait <= 0 {
+		wait = time.Second // a clock that runs ahead must not make this a busy loop
+	}
+	resumed := false
+	if d.Rule == RuleHold {
+		// The row said hold before the signal came, or Resume was faster than the signal.
+		heldBefore := w.held
+		_, err := workflow.AwaitWithOptions(ctx, awaitOptions(wait, "on hold"), func() bool {
+			heldBefore = heldBefore || w.held
+			resumed = heldBefore && !w.held
+			return resumed
+		})
+		return err
+	}
+	return w.sleep(ctx, wait, "put off: "+d.Rule)
+}
+
+// pause waits between two dials.
+func (w *taskRun) pause(ctx workflow.Context, n int, wait time.Duration) error {
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	until := workflow.Now(ctx).Add(wait)
+	w.show(ctx, State{Status: store.StatusScheduled, Dial: n, Until: until, Reason: fmt.Sprintf("redial after %s", w.call.Outcome)})
+	return w.sleep(ctx, wait, fmt.Sprintf("redial after %s", w.call.Outcome))
+}
+
+func (w *taskRun) sleep(ctx workflow.Context, d time.Duration, summary string) error {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
+}
+
+func awaitOptions(d time.Duration, summary string) workflow.AwaitOptions {
+	return workflow.AwaitOptions{Timeout: d, TimerOptions: workflow.TimerOptions{Summary: summary}}
+}
+
+// dial runs execute_call_activity, which is never cancelled: it may be in
+// mid-send. A cancellation meanwhile ends whatever can be ended already.
+func (w *taskRun) dial(ctx workflow.Context, n int) (Dialled, error) {
+	w.show(ctx, State{Status: store.StatusProcessing, Dial: n})
+	detached, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
+	in := w.input(n)
+	in.Previous = w.previous
+	future := workflow.ExecuteActivity(executeOptions(detached, n), ActivityName, in)
+	if err := workflow.Await(ctx, future.IsReady); err != nil {
+		w.cancelledAt = workflow.Now(ctx)
+		in := w.input(n)
+		in.Cancel = true
+		ending := workflow.ExecuteActivity(endOptions(detached, n), ActivityEndCall, in)
+		var d Dialled
+		err := future.Get(detached, &d)
+		_ = ending.Get(detached, nil) // what it ended, execute or the following reports
+		return d, selectionError(err)
+	}
+	var d Dialled
+	err := future.Get(detached, &d)
+	return d, selectionError(err)
+}
+
+// selectionError makes an error that ends the workflow of the activity's: the type
+// is what a caller matches.
+func selectionError(err error) error {
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) && application.Type() == ErrTypeSelection {
+		return temporal.NewNonRetryableApplicationError(application.Message(), ErrTypeSelection, nil)
+	}
+	return err
+}
+
+func (w *taskRun) input(n int) CallInput {
+	return CallInput{Task: w.task, N: n, Key: provider.Key(w.task.ID, n), Provider: w.provider, CallID: w.call.ID, Policy: w.policy}
+}
+
+// record writes the result, and returns it.
+func (w *taskRun) record(ctx workflow.Context, end ending, cause error) (Result, error) {
+	if cause != nil {
+		var application *temporal.ApplicationError
+		if errors.As(cause, &application) {
+			end.err = application.Message()
+		} else {
+			end.err = "the activity failed"
+		}
+		end.words = end.err
+	}
+	res := end.result(w.task)
+	w.show(ctx, State{Status: res.Status, Dial: res.Dials, Reason: res.Reason})
+	detached, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
+	if err := workflow.ExecuteActivity(recordOptions(detached), ActivityRecordResult, ResultInput{Task: w.task, Result: res}).Get(detached, nil); err != nil {
+		return res, err
+	}
+	return res, cause
+}
+
+// show makes what the task is doing visible: to the query, and to a person in the
+// Web UI. Neither holds a number.
+func (w *taskRun) show(ctx workflow.Context, s State) {
+	s.TaskID, s.Provider, s.CallID, s.Call = w.task.ID, w.provider, w.call.ID, w.call.Status
+	w.state = s
+	workflow.SetCurrentDetails(ctx, s.text(w.task.maxDials(w.policy)))
+}
