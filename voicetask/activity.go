@@ -51,6 +51,8 @@ type CallInput struct {
 	// Previous is how the dial before this one ended: ExecuteCall brings the ledger
 	// up to date with it in the same write that reserves this one.
 	Previous provider.Call `json:"previous,omitzero"`
+	// NotBefore is when the redial policy allows this dial.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Cancel tells EndCall that the task was cancelled: no later dial may start.
 	Cancel bool `json:"cancel,omitempty"`
 }

@@ -82,7 +82,7 @@ type directStep struct {
 func (s *directStep) next(ctx context.Context) error {
 	n := len(s.rec.Attempts)
 	if n == 0 {
-		return s.dial(ctx, 1, provider.Call{})
+		return s.dial(ctx, 1, provider.Call{}, time.Time{})
 	}
 	last := s.rec.Attempts[n-1]
 	switch last.State {
@@ -99,7 +99,7 @@ func (s *directStep) next(ctx context.Context) error {
 			}
 		}
 	}
-	return s.dial(ctx, n, provider.Call{})
+	return s.dial(ctx, n, provider.Call{}, time.Time{})
 }
 
 // callOf is the call of an attempt with what events have noted of it.
@@ -122,9 +122,9 @@ func (s *directStep) input(n int, prov string, p Policy, cancel bool) CallInput 
 func (s *directStep) end(ctx context.Context, e ending) error { return s.finish(ctx, s.t, e) }
 
 // dial is what the workflow does with execute_call_activity's answer.
-func (s *directStep) dial(ctx context.Context, n int, previous provider.Call) error {
+func (s *directStep) dial(ctx context.Context, n int, previous provider.Call, notBefore time.Time) error {
 	in := s.input(n, "", Policy{}, false)
-	in.Previous = previous
+	in.Previous, in.NotBefore = previous, notBefore
 	d, err := s.acts.ExecuteCall(ctx, in)
 	if errors.Is(err, provider.ErrNoProvider) {
 		return s.end(ctx, ending{outcome: provider.OutcomeConfigError, rule: RuleSelection, words: err.Error(), err: err.Error(), dials: n})
@@ -241,23 +241,11 @@ func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call
 	case !s.rec.CancelRequestedAt.IsZero():
 		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled between two dials", provider: a.Provider, call: c, dials: a.N})
 	}
-	if a.State != store.AttemptEnded {
-		if err := s.raw.observe(ctx, &s.rec, a.N, a.Provider, c); err != nil {
-			return err
-		}
-		a = s.rec.Attempts[a.N-1]
+	ended := c.EndedAt
+	if ended.IsZero() {
+		ended = s.raw.now()
 	}
-	at := a.EndedAt.Add(wait)
-	if !at.After(s.raw.now()) {
-		return s.dial(ctx, a.N+1, c)
-	}
-	return s.raw.move(ctx, &s.rec, func(r *store.Record) error {
-		if r.Status != store.StatusHold {
-			r.Status, r.Reason = store.StatusScheduled, "redial after "+string(c.Outcome)
-		}
-		r.DueAt = at
-		return nil
-	})
+	return s.dial(ctx, a.N+1, c, ended.Add(wait))
 }
 
 func (s *directStep) policy(ctx context.Context, prov string) (Policy, error) {

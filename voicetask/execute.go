@@ -201,6 +201,7 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 		if err := fence.Claim(r, e.engine, e.now(), e.leaseUntil()); err != nil {
 			return err
 		}
+		e.settlePrevious(r)
 		fence.Abort(r, e.in.N, d.Rule)
 		if r.Status != store.StatusHold {
 			r.Status, r.Reason = store.StatusScheduled, reason(d.Rule, d.Reason)
@@ -212,6 +213,14 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 		return e.refused(ctx, err)
 	}
 	return e.answer(d), nil
+}
+
+// settlePrevious brings the ledger of the dial before this one to rest, in a write
+// that is due anyway.
+func (e *execution) settlePrevious(r *store.Record) {
+	if prev := e.in.Previous; prev.Status == provider.StatusEnded {
+		_, _ = fence.Observe(r, e.in.N-1, prev, e.now()) // a missing row is Reserve's to refuse
+	}
 }
 
 // refused answers for a guard of the fence that did not hold.
@@ -246,9 +255,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		return Dialled{}, err
 	}
 	err = e.move(ctx, &e.rec, func(r *store.Record) error {
-		if prev := e.in.Previous; prev.Status == provider.StatusEnded {
-			_, _ = fence.Observe(r, e.in.N-1, prev, e.now()) // a missing row is Reserve's to refuse
-		}
+		e.settlePrevious(r)
 		return fence.Reserve(r, fence.Reservation{
 			N: e.in.N, Provider: e.provider.Name(), Token: e.token, Engine: e.engine, At: e.now(), Lease: e.leaseUntil(),
 			Due: e.now().Add(e.placeTimeout() + e.policy.MaxCallDuration),

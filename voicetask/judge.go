@@ -27,6 +27,8 @@ func (e *execution) judge(ctx context.Context) (Dialled, error) {
 		return e.onHold(), nil
 	case t.NotBefore.After(now):
 		return e.until(t.NotBefore, RuleNotBefore, "the task asks not to be dialled earlier"), nil
+	case e.in.NotBefore.After(now):
+		return e.until(e.in.NotBefore, RuleRedial, "redial after "+string(e.in.Previous.Outcome)), nil
 	case !t.NotAfter.IsZero() && now.After(t.NotAfter):
 		return Dialled{End: provider.OutcomeCancelled, Rule: RuleNotAfter, Reason: "the task asks not to be dialled later"}, nil
 	case !e.cfg.Enabled():

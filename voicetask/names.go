@@ -32,6 +32,7 @@ const ownerTemporal = "temporal"
 const (
 	RuleNotBefore   = "not_before"   // the task's own not_before
 	RuleNotAfter    = "not_after"    // the task's own not_after
+	RuleRedial      = "redial"       // the policy's wait between two dials
 	RuleHours       = "hours"        // Config.Hours
 	RuleKillSwitch  = "kill_switch"  // Config.Enabled
 	RuleHold        = "hold"         // somebody put the task on hold

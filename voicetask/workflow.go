@@ -2,7 +2,6 @@ package voicetask
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -38,6 +37,8 @@ type taskRun struct {
 	call     provider.Call      // of the current dial
 	earlier  []provider.Outcome // of the dials before it
 	previous provider.Call      // the dial before it
+	// notBefore is when the policy allows the current dial.
+	notBefore time.Time
 
 	cancelledAt time.Time // while a dial was being placed
 
@@ -109,8 +110,9 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 			return w.ended(n, w.call.Outcome, rule, w.call.Reason), nil
 		}
 		w.earlier, w.previous = append(w.earlier, w.call.Outcome), w.call
-		if err := w.pause(ctx, n, wait); err != nil {
-			return w.ended(n, provider.OutcomeCancelled, RuleCancel, "cancelled between two dials"), nil
+		w.notBefore = time.Time{}
+		if wait > 0 {
+			w.notBefore = workflow.Now(ctx).Add(wait)
 		}
 		n++
 		w.call = provider.Call{}
@@ -183,16 +185,6 @@ func (w *taskRun) putOff(ctx workflow.Context, d Dialled) error {
 	return w.sleep(ctx, wait, "put off: "+d.Rule)
 }
 
-// pause waits between two dials.
-func (w *taskRun) pause(ctx workflow.Context, n int, wait time.Duration) error {
-	if wait <= 0 {
-		return ctx.Err()
-	}
-	until := workflow.Now(ctx).Add(wait)
-	w.show(ctx, State{Status: store.StatusScheduled, Dial: n, Until: until, Reason: fmt.Sprintf("redial after %s", w.call.Outcome)})
-	return w.sleep(ctx, wait, fmt.Sprintf("redial after %s", w.call.Outcome))
-}
-
 func (w *taskRun) sleep(ctx workflow.Context, d time.Duration, summary string) error {
 	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
@@ -208,7 +200,7 @@ func (w *taskRun) dial(ctx workflow.Context, n int) (Dialled, error) {
 	detached, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	in := w.input(n)
-	in.Previous = w.previous
+	in.Previous, in.NotBefore = w.previous, w.notBefore
 	future := workflow.ExecuteActivity(executeOptions(detached, n), ActivityName, in)
 	if err := workflow.Await(ctx, future.IsReady); err != nil {
 		w.cancelledAt = workflow.Now(ctx)

@@ -14,7 +14,9 @@ import (
 // testClient is the part of a Temporal client that voicetask.Client needs, on a
 // test environment: the tests then submit and deliver through the same code as a
 // service.
-type testClient struct{ env *testsuite.TestWorkflowEnvironment }
+type testClient struct {
+	env *testsuite.TestWorkflowEnvironment
+}
 
 // errNoServer is what needs a server that is not there.
 var errNoServer = errors.New("voicetasktest: no Temporal server here")
