@@ -103,7 +103,7 @@ func (c Call) Merge(later Call) Call {
 			m.Reason = later.Reason
 		}
 	}
-	if m.Reason == "" {
+	if m.Reason == "" && (later.Outcome == "" || later.Outcome == m.Outcome) {
 		m.Reason = later.Reason
 	}
 	if m.AnsweredAt.IsZero() {

@@ -89,7 +89,7 @@ func (e *Error) Error() string {
 func withoutURL(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return fmt.Sprintf("%s: %s", u.Op, u.Err)
+		return fmt.Sprintf("%s: %s", u.Op, withoutURL(u.Err))
 	}
 	return err.Error()
 }
@@ -97,8 +97,8 @@ func withoutURL(err error) string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is an *Error of the same kind whose other fields,
-// where set, are equal too.
+// Is reports whether target is an *Error of the same kind whose Provider, Op and
+// Code, where set, are equal too.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	if !ok {
@@ -117,7 +117,7 @@ func KindOf(err error) Kind {
 		return ""
 	}
 	var e *Error
-	if errors.As(err, &e) && e.Kind != "" {
+	if errors.As(err, &e) && e != nil && e.Kind != "" {
 		return e.Kind
 	}
 	return KindOutcomeUnknown
@@ -146,9 +146,10 @@ func KindFromHTTP(status int) Kind {
 	return KindRejected
 }
 
-// KindFromTransport classifies an http.Client error: dial, DNS and TLS failures
-// happen before a request is written and are KindUnavailable, everything else is
-// KindOutcomeUnknown, and nil is "". It presumes a client that follows no
+// KindFromTransport classifies an http.Client error: dial and DNS failures, and
+// TLS failures that are certainly of the handshake, happen before a request is
+// written and are KindUnavailable; everything else is KindOutcomeUnknown, and nil
+// is "". It presumes a client that follows no
 // redirects: behind one, a failed dial may be the second request's.
 //
 // An alert from the other side ("remote error") counts as unknown: with TLS 1.3
@@ -169,9 +170,8 @@ func KindFromTransport(err error) Kind {
 	switch {
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"),
 		errors.As(err, &dns),
-		errors.As(err, &verify), errors.As(err, &record),
-		errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalidCert),
-		errors.Is(err, http.ErrSchemeMismatch):
+		errors.As(err, &verify), errors.As(err, &record) && record.Conn != nil, // Conn: only before the handshake
+		errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalidCert):
 		return KindUnavailable
 	}
 	return KindOutcomeUnknown

@@ -82,7 +82,7 @@ type CallID string
 func Key(taskID string, n int) string { return taskID + "/" + strconv.Itoa(n) }
 
 // SplitKey is the inverse of Key. It is not ok for a string that Key could not
-// have made of a valid task id and an n of at least 1.
+// have made of a task id without "/" and an n of at least 1.
 func SplitKey(key string) (taskID string, n int, ok bool) {
 	taskID, digits, found := strings.Cut(key, "/")
 	if !found || taskID == "" {

@@ -1,0 +1,93 @@
+# One command per chore; `make help` lists them, and CI runs the same ones.
+# Needs Go 1.26 or newer, gcc (for Kafka's client), make and git. Everything else
+# comes from the Go module registry.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := $(CURDIR)/bin
+INTEGRATION := internal/integration
+export TEMPORAL_CLI ?= $(BIN)/temporal
+export GOTOOLCHAIN ?= local
+# Race-enabled tests of packages that start servers share the machine's few cores.
+TESTFLAGS ?= -race -timeout 15m
+
+.PHONY: help
+help: ## List the chores
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+.PHONY: demo
+demo: build-demo ## Run the main job on embedded parts: Kafka to Temporal to a phone to a database
+	@$(BIN)/demo -bin $(BIN) $(DEMO_ARGS)
+
+.PHONY: test
+test: test-unit test-integration test-examples replay-mutant ## Run all tests, race detector on
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server
+	go test $(TESTFLAGS) ./...
+
+.PHONY: test-integration
+test-integration: $(TEMPORAL_CLI) ## Run the tests on a real Temporal dev server, Kafka over TCP and databases
+	cd $(INTEGRATION) && go test $(TESTFLAGS) -p 1 ./...
+
+.PHONY: test-examples
+test-examples: ## Run the examples' tests and count their lines
+	cd examples && go test $(TESTFLAGS) ./...
+
+.PHONY: replay-mutant
+replay-mutant: ## See the replay tests fail on a workflow with one timer too many
+	@if go test -tags voice_mutant -run TestRecordedHistoriesReplay ./voicetask >/dev/null 2>&1; then \
+		echo 'a changed workflow replays the recorded histories: the replay tests prove nothing' >&2; exit 1; \
+	else echo 'ok	a workflow with one timer more does not replay'; fi
+
+.PHONY: histories
+histories: $(TEMPORAL_CLI) ## Record the workflow's histories anew (only for a new set beside the old one)
+	mkdir -p voicetask/testdata/histories
+	cd $(INTEGRATION) && RECORD_HISTORIES=1 go test -count=1 ./temporal
+
+.PHONY: bench
+bench: $(TEMPORAL_CLI) ## Measure against a bare SDK workflow and encoding/json
+	cd $(INTEGRATION) && go build -o $(BIN)/bench ./bench
+	@$(BIN)/bench $(BENCH_ARGS)
+
+.PHONY: lint
+lint: $(BIN)/staticcheck $(BIN)/workflowcheck ## Check format, vet, staticcheck, workflow determinism
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt would change: $$bad" >&2; exit 1; }
+	go vet ./...
+	cd $(INTEGRATION) && go vet ./...
+	cd examples && go vet ./...
+	$(BIN)/staticcheck ./...
+	$(BIN)/workflowcheck ./voicetask/...
+
+.PHONY: fuzz
+fuzz: ## Fuzz the message decoder for a short while (FUZZTIME=30s)
+	go test -run '^$$' -fuzz FuzzParseTask -fuzztime $${FUZZTIME:-30s} ./voicetask
+
+.PHONY: tidy-check
+tidy-check: ## See that the module files are tidy
+	go mod tidy -diff
+	cd $(INTEGRATION) && go mod tidy -diff
+	cd examples && go mod tidy -diff
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN)
+
+.PHONY: build-demo
+build-demo: $(TEMPORAL_CLI)
+	go build -o $(BIN)/carrier ./internal/carrier/cmd/carrier
+	cd examples && go build -o $(BIN)/ ./worker ./consumer ./demo
+
+# The Temporal dev server takes minutes to build, once.
+$(TEMPORAL_CLI): internal/tools/go.mod internal/tools/go.sum
+	@echo 'building the Temporal dev server (once, takes some minutes) ...' >&2
+	@mkdir -p $(@D)
+	cd internal/tools && go build -o $@ github.com/temporalio/cli/cmd/temporal
+	@touch $@
+
+$(BIN)/staticcheck $(BIN)/workflowcheck: internal/tools/lint/go.mod internal/tools/lint/go.sum
+	@mkdir -p $(@D)
+	cd internal/tools/lint && go build -o $(BIN)/ honnef.co/go/tools/cmd/staticcheck go.temporal.io/sdk/contrib/tools/workflowcheck
+	@touch $(BIN)/staticcheck $(BIN)/workflowcheck

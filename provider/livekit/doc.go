@@ -1,0 +1,67 @@
+// Package livekit places calls through LiveKit: a room for each call, an agent in
+// it, and the callee brought in over a SIP trunk. It speaks LiveKit's Twirp API as
+// JSON, needs none of LiveKit's own libraries and opens nothing until used.
+//
+// You give it the address and an API key of a LiveKit server, an outbound SIP
+// trunk and, usually, the name your agent registers under ([Config]). It runs, for
+// each dial, in this order: create the room with the agent's dispatch in it, wait
+// until the agent has joined, ring the callee once, wait for the answer. You get
+// back a [provider.Call] that is in progress, or one that has ended busy, declined,
+// unanswered and so on; only LiveKit's answer to that one request says which.
+//
+// # Names
+//
+// Everything is derived from the dial's key, so that any process can find the call
+// again: the room ("voice-<task id>-<n>-<digest>", or Request.Room), the callee's
+// participant identity in it ("phone-<digest>") and the call's id,
+// "<room>/<identity>". A room belongs to one dial: it is deleted when the call is
+// ended, and a second dial of a task with a Request.Room gets "<room>-2". A room
+// that exists already keeps its metadata and its agents; LiveKit ignores ours.
+//
+// # Guarantees
+//
+//   - One Place sends CreateSIPParticipant at most once. LiveKit does not
+//     deduplicate it: a repeat rings again and cuts off the first call.
+//   - Place waits for the answer or the ring limit (45 s unless the request says
+//     otherwise, at most 60 s) and 15 s more. It calls Request.OnPlaced as soon as
+//     LiveKit has taken the dial on; that id can be ended while it rings. What is
+//     answered or refused at once is not told of before Place returns.
+//   - If no agent has joined within Config.AgentWait nobody is rung: the room is
+//     deleted and the error is KindUnavailable.
+//   - LiveKit's own limits for ringing and for the longest call are always sent.
+//   - No error carries a number, a key or an answer's text.
+//
+// # How the end is learnt
+//
+// LiveKit keeps no history of calls: once the callee's participant has left, only
+// webhooks tell how it ended. Have LiveKit send them to [WebhookHandler] and set
+// Config.Webhooks; polling then is the second line.
+//
+// Polling alone says less, and says so. While the participant is there, Get reports
+// it. When it is gone, Get says that the call has ended, as completed, only if it
+// knows that the call had been answered and the participant is still missing in a
+// second look some seconds later (a restarted server brings a call back under a new
+// participant). That a call was answered is written into the room's metadata by
+// Place, or by the first Get that sees it, and remembered in the process: the
+// metadata serves other processes for as long as the room is there (60 s after the
+// callee has left), the memory serves when the agent hung up by deleting the room.
+// Without either Get answers ErrNotFound, which ends nothing.
+//
+// # Your agent
+//
+// The dispatch's metadata is a JSON object with key, task_id, agent_id, to_name,
+// instructions, model_config, data, room_name and participant_identity, the last
+// being the callee's. The agent may set attributes on itself that the call then
+// carries: [AttrOutcome] (say "voicemail"), [AttrTranscript], [AttrSummary],
+// [AttrRecordingURL]. An outcome that is to reach webhooks too belongs on the
+// callee's participant, set before the callee leaves.
+//
+// With Config.AgentDials the agent dials instead of this package: the metadata then
+// also has phone_number, sip_trunk_id, sip_number, ringing_timeout and
+// max_call_duration (in seconds), and Place returns a queued call as soon as the
+// room is there. The agent should dial under participant_identity and copy
+// participant_attributes; if it does not, the room's first SIP participant is taken
+// for the callee. Only webhooks tell how a call ended that no poll has seen answered.
+// phone_number is left out in the other mode on purpose: an agent
+// that dials when it sees one would ring the callee a second time.
+package livekit

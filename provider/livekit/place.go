@@ -1,0 +1,70 @@
+package livekit
+
+import (
+	"context"
+	"errors"
+
+	"github.com/superservices/voice/provider"
+)
+
+// Place dials once and waits for the answer or the ring limit. A busy, declined or
+// unanswered call comes back as ended; a live one has been answered, except with
+// Config.AgentDials, where it is queued.
+func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Call, error) {
+	d, err := p.newDial(req)
+	if err != nil {
+		return provider.Call{}, p.fail(provider.KindInvalidRequest, "", err)
+	}
+	if p.cfg.AgentDials {
+		return p.placeByAgent(ctx, d)
+	}
+	if d.room, err = p.createRoom(ctx, d); err != nil {
+		return provider.Call{}, err
+	}
+	if err := p.notInUse(d.room, d.key); err != nil {
+		return provider.Call{}, err
+	}
+	if err := p.awaitAgent(ctx, d.ref); err != nil {
+		p.discard(ctx, d)
+		return provider.Call{}, err
+	}
+	return p.ringOnce(ctx, d)
+}
+
+func (p *Provider) fail(kind provider.Kind, code string, err error) *provider.Error {
+	return p.api.fail("place", kind, code, err)
+}
+
+// createRoom rings nobody, so any failure of it is certain.
+func (p *Provider) createRoom(ctx context.Context, d dial) (room, error) {
+	in, err := p.roomRequest(d)
+	if err != nil {
+		return room{}, p.fail(provider.KindInvalidRequest, "", errors.New("data or model_config is not JSON"))
+	}
+	var made room
+	err = p.api.call(ctx, "place", createRoom, mayCreate(), in, &made)
+	return made, err
+}
+
+// notInUse refuses a room that another dial has, or had a minute ago: two callees
+// must never meet in one.
+func (p *Provider) notInUse(r room, key string) error {
+	if data, ok := dataOf(r.Metadata); ok && data.Key != key {
+		return p.fail(provider.KindUnavailable, codeRoomInUse, errors.New("the task's room belongs to another call"))
+	}
+	return nil
+}
+
+// discard deletes the room of a dial that rings nobody any more, unless the host
+// made it. It is done beside the call's own context, and failing is no harm: an
+// unused room closes by itself.
+func (p *Provider) discard(ctx context.Context, d dial) {
+	if _, ours := dataOf(d.room.Metadata); !ours {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer stop()
+	if err := p.api.delete(ctx, "place", d.ref.room); err != nil {
+		p.log.InfoContext(ctx, "livekit: an unused room could not be deleted", "room", d.ref.room, "error", err)
+	}
+}

@@ -1,0 +1,97 @@
+package livekit
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/superservices/voice/internal/vendorhttp"
+	"github.com/superservices/voice/provider"
+)
+
+// verdict is what an answer to CreateSIPParticipant that is not 200 means: the
+// call has ended with outcome, or an error of kind, or (cancelled) the ringing
+// ended without an answer, by its limit or by somebody's hand.
+type verdict struct {
+	outcome   provider.Outcome
+	kind      provider.Kind
+	cancelled bool
+	code      string // the vendor's
+}
+
+const metaSIPStatus = "sip_status_code"
+
+// judge reads the SIP status first, since LiveKit's own codes change with its
+// versions: a busy line has been both resource_exhausted and failed_precondition,
+// and a number that does not exist has the same not_found as a trunk that does not.
+//
+// Without a SIP status no INVITE was answered, and LiveKit turns whatever goes
+// wrong after one was sent into other codes than those that are certain here.
+// A body that is not LiveKit's may stand for any of its answers (proxies replace
+// them), so only a 401 is certain then: LiveKit's own check of the token answers
+// in plain text.
+func judge(reply vendorhttp.Reply) verdict {
+	e, ok := twirpErrorOf(reply.Body)
+	switch {
+	case reply.BodyErr != nil:
+		return verdict{kind: provider.KindOutcomeUnknown}
+	case !ok && reply.Status == http.StatusUnauthorized:
+		return verdict{kind: provider.KindUnauthenticated, code: strconv.Itoa(reply.Status)}
+	case !ok:
+		return verdict{kind: provider.KindOutcomeUnknown, code: strconv.Itoa(reply.Status)}
+	}
+	if s, has := e.Meta[metaSIPStatus]; has {
+		status, err := strconv.Atoi(s)
+		if err != nil || status < 300 || status > 699 {
+			return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+		}
+		return verdict{outcome: outcomeOfSIP(status), code: "sip_" + strconv.Itoa(status)}
+	}
+	switch e.Code {
+	case "canceled":
+		return verdict{cancelled: true, code: e.Code}
+	case "invalid_argument", "malformed", codeNotFound, "bad_route", "unauthenticated",
+		"permission_denied", "resource_exhausted", "unavailable":
+		return verdict{kind: kindOfCode[e.Code], code: e.Code}
+	}
+	// Among them deadline_exceeded (LiveKit gave up waiting; the phone may still
+	// ring), internal and failed_precondition.
+	return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+}
+
+// outcomeOfSIP maps the final status of an INVITE. What is not listed is unknown
+// and never dialled again by itself.
+func outcomeOfSIP(status int) provider.Outcome {
+	switch status {
+	case 486, 600:
+		return provider.OutcomeBusy
+	case 403, 603, 607, 608:
+		return provider.OutcomeDeclined
+	case 404, 410, 484, 604:
+		return provider.OutcomeInvalidNumber
+	case 408, 480, 487:
+		return provider.OutcomeNoAnswer
+	case 401, 402, 407: // the trunk wants other credentials, or money
+		return provider.OutcomeConfigError
+	}
+	if status >= 500 && status <= 599 {
+		return provider.OutcomeProviderFault
+	}
+	return provider.OutcomeUnknown
+}
+
+// judgeRoom classifies a CreateRoom that dispatches a dialling agent, where the
+// room is the dial: only what is refused before anything is made is certain.
+func judgeRoom(reply vendorhttp.Reply) verdict {
+	e, ok := twirpErrorOf(reply.Body)
+	switch {
+	case reply.BodyErr != nil:
+		return verdict{kind: provider.KindOutcomeUnknown}
+	case !ok:
+		return verdict{kind: provider.KindFromHTTP(reply.Status), code: strconv.Itoa(reply.Status)}
+	}
+	switch kind := kindOfCode[e.Code]; kind {
+	case provider.KindInvalidRequest, provider.KindUnauthenticated, provider.KindNotFound, provider.KindRateLimited:
+		return verdict{kind: kind, code: e.Code}
+	}
+	return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+}

@@ -1,0 +1,113 @@
+package livekit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/superservices/voice/provider"
+)
+
+// DefaultHoldBack is how long an event is put off that says less than Place will.
+const DefaultHoldBack = 3 * time.Second
+
+// WebhookConfig is what the receiver of a project's webhooks needs.
+type WebhookConfig struct {
+	// Provider is the name of the Provider these events belong to; default
+	// DefaultName.
+	Provider string
+	// APIKey and APISecret verify: webhooks are JWTs signed with them. The key is
+	// the one in the server's webhook configuration. Required.
+	APIKey    string
+	APISecret string `json:"-"`
+	// HoldBack is how long news of a call that nobody answered is put off, by
+	// answering 503, which LiveKit repeats after 1, 3 and 7 s. Webhooks carry no
+	// SIP status and often overtake the answer that Place waits for, which does:
+	// without a pause "busy" would sometimes be recorded as "declined". Default
+	// DefaultHoldBack; negative: none, for agents that dial.
+	HoldBack time.Duration
+	// Observe takes notices: a forged webhook, a reason no rule knows, a second
+	// participant under one key. May be nil.
+	Observe func(ctx context.Context, n provider.Notice)
+	// Logger default: none.
+	Logger *slog.Logger
+}
+
+// String leaves out the secrets.
+func (c WebhookConfig) String() string {
+	return fmt.Sprintf("livekit.WebhookConfig{Provider: %q}", c.Provider)
+}
+
+// GoString leaves out the secrets.
+func (c WebhookConfig) GoString() string { return c.String() }
+
+// LogValue leaves out the secrets.
+func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// WebhookHandler verifies, decodes and hands the events of this package's calls to
+// sink. It answers as provider.WebhookHandler does, and also 503 to what is held
+// back (WebhookConfig.HoldBack). Events of other rooms and participants are 204.
+func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, error) {
+	if cfg.Provider == "" {
+		cfg.Provider = DefaultName
+	}
+	if cfg.HoldBack == 0 {
+		cfg.HoldBack = DefaultHoldBack
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(context.Context, provider.Notice) {}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case cfg.APIKey == "" || cfg.APISecret == "":
+		return nil, errors.New("livekit: WebhookHandler: WebhookConfig.APIKey and APISecret are required: they verify the sender")
+	case sink == nil:
+		return nil, errors.New("livekit: WebhookHandler: sink is nil")
+	}
+	h := &hook{provider: cfg.Provider, holdBack: cfg.HoldBack, observe: cfg.Observe, log: cfg.Logger, verify: newVerifier(cfg.APIKey, cfg.APISecret)}
+	return provider.WebhookHandler(h.parse, h.holding(sink)), nil
+}
+
+type hook struct {
+	provider string
+	holdBack time.Duration
+	observe  func(ctx context.Context, n provider.Notice)
+	log      *slog.Logger
+	verify   verifier
+}
+
+func (h *hook) parse(r *http.Request) ([]provider.Event, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.verify(r.Header.Get("Authorization"), body); err != nil {
+		h.observe(r.Context(), provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.provider})
+		h.log.WarnContext(r.Context(), "livekit: a webhook was not authentic", "error", err)
+		return nil, provider.ErrBadSignature
+	}
+	return h.events(r.Context(), body)
+}
+
+var errTooEarly = errors.New("livekit: Place may know better")
+
+// holding refuses young news of an unanswered call; the platform then sends it
+// again, when Place has long said how the call ended.
+func (h *hook) holding(sink provider.EventSink) provider.EventSink {
+	return provider.EventSinkFunc(func(ctx context.Context, e provider.Event) error {
+		c := e.Call
+		if c.Status == provider.StatusEnded && c.Outcome != provider.OutcomeCompleted && c.AnsweredAt.IsZero() {
+			// At is in whole seconds. A clock that is further off holds nothing back.
+			if age := time.Since(e.At); age < h.holdBack && age > -h.holdBack {
+				return errTooEarly
+			}
+		}
+		return sink.Deliver(ctx, e)
+	})
+}

@@ -1,0 +1,176 @@
+package vapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/superservices/voice/internal/vendorhttp"
+)
+
+// Defaults of Config.
+const (
+	DefaultName    = "vapi"
+	DefaultBaseURL = "https://api.vapi.ai"
+)
+
+// Config is of one account. Two accounts are two Providers with two Names.
+type Config struct {
+	// Name is what tasks, history and the store call this account; 1 to 63
+	// lower-case letters, digits, "-" and "_". Changing it orphans the calls in
+	// flight. Default DefaultName.
+	Name string
+	// AuthToken is the account's private key (VAPI_AUTH_TOKEN). Required.
+	AuthToken string
+	// PhoneNumberID is the Vapi id of the number to call from
+	// (VAPI_PHONE_NUMBER_ID). Required unless every Request has From.
+	PhoneNumberID string
+	// AssistantID is used when the task names none.
+	AssistantID string
+	// BaseURL is where the API is (VAPI_BASE_URL): https, or http on this
+	// machine. Default DefaultBaseURL.
+	BaseURL string
+	// WebhookURL, when set, makes each call report there: serve WebhookHandler at
+	// it. Empty: calls are polled, and whatever the assistant or the account has
+	// configured stays in force. Like BaseURL, it is https or on this machine.
+	WebhookURL string
+	// WebhookSecret is sent to WebhookURL as the header X-Vapi-Secret
+	// (VAPI_WEBHOOK_SECRET). Empty: the account authenticates its webhooks in
+	// another way, which WebhookConfig.Verify then checks.
+	WebhookSecret string
+	// HTTPClient is for everything but Place, which takes its proxy and TLS
+	// settings only: its connection rules are its own. Its Transport must be nil
+	// or an *http.Transport. Default: a client with a timeout of 30 s. Redirects
+	// are never followed.
+	HTTPClient *http.Client
+	// Logger gets a line for what an operator may want to look into. Default: none.
+	Logger *slog.Logger
+}
+
+// ConfigFromEnv reads this package's variables (VAPI_AUTH_TOKEN,
+// VAPI_PHONE_NUMBER_ID, VAPI_BASE_URL, VAPI_WEBHOOK_SECRET); pass os.Getenv. An
+// error names the variable that is wrong. A missing one is none: New says what is
+// required, and the host may fill it in first.
+func ConfigFromEnv(getenv func(string) string) (Config, error) {
+	var c Config
+	for _, v := range []struct {
+		name  string
+		to    *string
+		check func(string) error
+	}{
+		{"VAPI_AUTH_TOKEN", &c.AuthToken, checkToken},
+		{"VAPI_PHONE_NUMBER_ID", &c.PhoneNumberID, checkToken},
+		{"VAPI_BASE_URL", &c.BaseURL, checkURL},
+		{"VAPI_WEBHOOK_SECRET", &c.WebhookSecret, checkToken},
+	} {
+		value := getenv(v.name)
+		if value == "" {
+			continue
+		}
+		if err := v.check(value); err != nil {
+			return Config{}, fmt.Errorf("vapi: %s: %w", v.name, err)
+		}
+		*v.to = value
+	}
+	return c, nil
+}
+
+var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+// checked returns c with its defaults, or an error that names the field.
+func (c Config) checked() (Config, error) {
+	if c.Name == "" {
+		c.Name = DefaultName
+	}
+	if c.BaseURL == "" {
+		c.BaseURL = DefaultBaseURL
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if !validName.MatchString(c.Name) {
+		return c, fmt.Errorf("vapi: Config.Name is %q: use 1 to 63 lower-case letters, digits, - and _, starting with a letter or digit", c.Name)
+	}
+	if c.AuthToken == "" {
+		return c, errors.New("vapi: Config.AuthToken is empty: set it to the account's private key (VAPI_AUTH_TOKEN)")
+	}
+	for _, f := range []struct {
+		name, value string
+		check       func(string) error
+	}{
+		{"AuthToken", c.AuthToken, checkToken},
+		{"PhoneNumberID", c.PhoneNumberID, checkToken},
+		{"AssistantID", c.AssistantID, checkToken},
+		{"BaseURL", c.BaseURL, checkURL},
+		{"WebhookURL", c.WebhookURL, checkWebhookURL},
+		{"WebhookSecret", c.WebhookSecret, checkToken},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if err := f.check(f.value); err != nil {
+			return c, fmt.Errorf("vapi: Config.%s: %w", f.name, err)
+		}
+	}
+	if c.WebhookSecret != "" && c.WebhookURL == "" {
+		// Harmless: a worker may share its variables with the service that
+		// serves the webhooks.
+		c.WebhookSecret = ""
+	}
+	return c, nil
+}
+
+// checkToken refuses what cannot be a header or an id. It does not repeat value.
+func checkToken(value string) error {
+	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return errors.New("it holds white space or characters outside ASCII: remove them (a newline at the end is the usual one)")
+	}
+	return nil
+}
+
+func checkURL(value string) error {
+	u, err := vendorhttp.ParseURL(value)
+	if err != nil {
+		return fmt.Errorf("%w: set it to a URL like %s", err, DefaultBaseURL)
+	}
+	if u.Scheme != "https" && !vendorhttp.IsLoopback(u) {
+		return errors.New("it must begin with https:// unless it is on this machine, since secrets travel over it")
+	}
+	return nil
+}
+
+// checkWebhookURL allows a query, which some receivers route by.
+func checkWebhookURL(value string) error {
+	u, err := url.Parse(value)
+	if err != nil {
+		return errors.New("it is no URL")
+	}
+	u.RawQuery, u.ForceQuery = "", false
+	return checkURL(u.String())
+}
+
+// Format writes c without its secrets, whatever the verb.
+func (c Config) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, c.public()) }
+
+// LogValue is c without its secrets.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.public()) }
+
+// MarshalJSON writes c without its secrets.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.public()) }
+
+func (c Config) public() string {
+	return fmt.Sprintf("vapi.Config{Name:%q BaseURL:%q PhoneNumberID:%q AssistantID:%q AuthToken:%s WebhookSecret:%s}",
+		c.Name, c.BaseURL, c.PhoneNumberID, c.AssistantID, redacted(c.AuthToken), redacted(c.WebhookSecret))
+}
+
+func redacted(secret string) string {
+	if secret == "" {
+		return "-"
+	}
+	return "[redacted]"
+}

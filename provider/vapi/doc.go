@@ -1,0 +1,56 @@
+// Package vapi places calls through Vapi (vapi.ai).
+//
+// You give it an account: a key, a number to call from, an assistant. It gives you
+// a [provider.Provider] that starts one call for each dial, follows it by polling
+// and by webhooks, and translates Vapi's six hundred reasons for an end into the
+// library's twelve outcomes. It never retries and opens nothing until used.
+//
+// # In your worker
+//
+//	cfg, err := vapi.ConfigFromEnv(os.Getenv)
+//	p, err := vapi.New(cfg)
+//
+// Two accounts are two Providers with two Names.
+//
+// # In your web service
+//
+// With Config.WebhookURL set, each call asks Vapi to report to that address, and
+// [WebhookHandler] serves it. Vapi then sends a report again for about two minutes
+// if it is not taken (its own default is not to); polling covers the rest.
+//
+// # What a call is made of
+//
+// A dial is one POST /call. The assistant is the task's vapi_agent_id, else
+// Config.AssistantID, else Request.AgentID; the caller's number is Request.From
+// (the id of a Vapi phone number), else Config.PhoneNumberID. The task's data
+// become the assistant's variables, so a prompt may say {{context}}, except what is
+// for the library and not for a prompt: contact_number, token, provider, quality,
+// room, vapi_agent_id, user_id, document_id and thread_id. Request.Instructions is
+// the variable {{instructions}}: text from a task is passed as a value and never
+// pasted into a prompt here. [MetadataKey] and [MetadataTaskID] say on Vapi's side
+// which dial a call belongs to.
+//
+// # Guarantees
+//
+//   - Vapi has no idempotency key: two POSTs are two calls. Place sends one, over a
+//     connection of its own, and only a refusal in Vapi's own words, or proof that
+//     nothing was sent, counts as not placed. Server errors, redirects, HTML,
+//     unreadable answers and silence are provider.KindOutcomeUnknown.
+//   - A call that Vapi has put off (status "scheduled", when all lines are in use) is
+//     a live call with provider.StatusQueued: Vapi will dial it. End deletes it.
+//   - A malformed number is an answer (provider.OutcomeInvalidNumber), an empty
+//     wallet is not, though Vapi says both with status 400.
+//   - Find lists the account's calls and compares metadata, since Vapi cannot filter
+//     by it. It says provider.KindUnavailable where it could not see all of them.
+//   - Call.Raw, errors and logs hold no secrets: what leaves this package of Vapi's
+//     objects is a list of known fields, and the control URL of a call, which is a
+//     secret, is asked for when it is needed and then forgotten.
+//
+// # Sources
+//
+// Vapi's OpenAPI document (VapiAI/docs, fern/apis/api/openapi.json, 2026-08-18) and
+// its documentation of the same month, its public server SDKs and concurrency
+// gateway for what the document leaves out, and answers seen in the wild. Nothing
+// was tried on a live account; where sources disagree the code takes the reading
+// that cannot ring twice.
+package vapi

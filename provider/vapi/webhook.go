@@ -1,0 +1,241 @@
+package vapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/superservices/voice/provider"
+)
+
+const (
+	secretHeader = "X-Vapi-Secret"
+
+	typeStatusUpdate    = "status-update"
+	typeEndOfCallReport = "end-of-call-report"
+)
+
+// WebhookConfig configures WebhookHandler. It needs no account secrets beyond
+// those that verify.
+type WebhookConfig struct {
+	// Provider is the name of the Provider these events belong to. Default
+	// DefaultName.
+	Provider string
+	// Secret is what X-Vapi-Secret must hold (VAPI_WEBHOOK_SECRET), compared in
+	// constant time. One of Secret and Verify is required; with both, both must
+	// agree.
+	Secret string
+	// Verify is for accounts whose webhooks carry an HMAC, OAuth or bearer
+	// credential: it gets the headers and the body as it came, and an error of
+	// its refuses the request. It must compare in constant time and be safe for
+	// concurrent use.
+	Verify func(h http.Header, body []byte) error
+	// Observe, when set, is told of what is worth counting: forged webhooks, and
+	// reasons for an end that no rule knows. It must not block.
+	Observe func(ctx context.Context, n provider.Notice)
+	// Logger gets a line for each of these. Default: none.
+	Logger *slog.Logger
+}
+
+// Format writes c without its secret, whatever the verb.
+func (c WebhookConfig) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "vapi.WebhookConfig{Provider:%q Secret:%s}", c.Provider, redacted(c.Secret))
+}
+
+// LogValue is c without its secret.
+func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
+// WebhookHandler serves the reports that Vapi sends to Config.WebhookURL. It
+// verifies the raw request, decodes it and hands events to sink; it answers as
+// provider.WebhookHandler does. Messages other than status updates and
+// end-of-call reports, and those about calls that are not outbound, are taken and
+// dropped.
+func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, error) {
+	if cfg.Provider == "" {
+		cfg.Provider = DefaultName
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case sink == nil:
+		return nil, errors.New("vapi: WebhookHandler: sink is nil: pass a *voicetask.Client or another provider.EventSink")
+	case !validName.MatchString(cfg.Provider):
+		return nil, fmt.Errorf("vapi: WebhookConfig.Provider is %q: set it to the Name of the Provider that places the calls", cfg.Provider)
+	case cfg.Secret == "" && cfg.Verify == nil:
+		return nil, errors.New("vapi: WebhookConfig: set Secret (VAPI_WEBHOOK_SECRET) or Verify: anybody could end calls in your books otherwise")
+	}
+	if cfg.Secret != "" {
+		if err := checkToken(cfg.Secret); err != nil {
+			return nil, fmt.Errorf("vapi: WebhookConfig.Secret: %w", err)
+		}
+	}
+	h := webhook{cfg}
+	return provider.WebhookHandler(h.parse, sink), nil
+}
+
+type webhook struct{ cfg WebhookConfig }
+
+func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
+	body, err := h.verified(r)
+	if err != nil {
+		return nil, err
+	}
+	e, mapped, err := decodeMessage(body)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	e.Provider = h.cfg.Provider
+	if !mapped {
+		taskID, _, _ := provider.SplitKey(e.Key)
+		h.cfg.Logger.Warn("vapi: no rule for endedReason", "provider", e.Provider, "call_id", e.Call.ID, "reason", e.Call.Reason)
+		h.observe(r.Context(), provider.Notice{Kind: provider.NoticeUnmappedReason, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
+	}
+	return []provider.Event{*e}, nil
+}
+
+// verified returns the body of an authentic request. The header is looked at
+// first: who lacks it gets no body read.
+func (h webhook) verified(r *http.Request) ([]byte, error) {
+	if h.cfg.Secret != "" && !sameSecret(r.Header.Values(secretHeader), h.cfg.Secret) {
+		return nil, h.forged(r.Context())
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("vapi: webhook: reading the body: %w", err)
+	}
+	if h.cfg.Verify != nil && h.cfg.Verify(r.Header.Clone(), body) != nil {
+		return nil, h.forged(r.Context())
+	}
+	return body, nil
+}
+
+func (h webhook) forged(ctx context.Context) error {
+	h.cfg.Logger.Warn("vapi: a webhook failed verification", "provider", h.cfg.Provider)
+	h.observe(ctx, provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.cfg.Provider, N: 1})
+	return provider.ErrBadSignature
+}
+
+func (h webhook) observe(ctx context.Context, n provider.Notice) {
+	if h.cfg.Observe != nil {
+		h.cfg.Observe(ctx, n)
+	}
+}
+
+// sameSecret compares hashes, so that the time taken says nothing about the
+// secret, its length included. Two headers are one too many.
+func sameSecret(got []string, want string) bool {
+	if len(got) != 1 {
+		return false
+	}
+	a, b := sha256.Sum256([]byte(got[0])), sha256.Sum256([]byte(want))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+// wireMessage is what we take of a message. The call within is partial, and the
+// message's own fields are newer.
+type wireMessage struct {
+	Type        string          `json:"type"`
+	Timestamp   float64         `json:"timestamp"` // Unix milliseconds
+	Status      string          `json:"status"`
+	EndedReason string          `json:"endedReason"`
+	StartedAt   wireTime        `json:"startedAt"`
+	EndedAt     wireTime        `json:"endedAt"`
+	Cost        float64         `json:"cost"`
+	Costs       json.RawMessage `json:"costs"`
+	Analysis    *wireAnalysis   `json:"analysis"`
+	Artifact    *wireArtifact   `json:"artifact"`
+	PhoneNumber struct {
+		Number string `json:"number"`
+	} `json:"phoneNumber"`
+	Call wireCall `json:"call"`
+}
+
+// decodeMessage returns nil for a message that is of no interest.
+func decodeMessage(body []byte) (e *provider.Event, mapped bool, err error) {
+	var envelope struct {
+		Message *wireMessage `json:"message"`
+	}
+	if err := decode(body, &envelope); err != nil || envelope.Message == nil || envelope.Message.Type == "" {
+		return nil, false, errors.New("vapi: webhook: the body is no message of Vapi's")
+	}
+	m := envelope.Message
+	w := m.snapshot()
+	if w == nil || statuses[w.Status] == "" || !w.outbound() || w.ID == "" && w.key() == "" {
+		return nil, true, nil
+	}
+	c, mapped := w.call()
+	// The message comes as the thing happens, so its own time will do.
+	switch {
+	case c.Status == provider.StatusInProgress && c.AnsweredAt.IsZero():
+		c.AnsweredAt = m.at()
+	case c.Status == provider.StatusEnded && c.EndedAt.IsZero():
+		c.EndedAt = m.at()
+	}
+	return &provider.Event{ID: m.id(w), Key: c.Key, Call: c, At: m.at()}, mapped, nil
+}
+
+// snapshot is the call as the message tells it, nil for other types of messages.
+func (m *wireMessage) snapshot() *wireCall {
+	w := &m.Call
+	switch m.Type {
+	case typeStatusUpdate:
+		w.partial, w.Status = true, m.Status
+	case typeEndOfCallReport:
+		w.Status = "ended"
+	default:
+		return nil
+	}
+	if m.EndedReason != "" {
+		w.EndedReason = m.EndedReason
+	}
+	if !m.StartedAt.IsZero() {
+		w.StartedAt = m.StartedAt
+	}
+	if !m.EndedAt.IsZero() {
+		w.EndedAt = m.EndedAt
+	}
+	if m.Cost != 0 {
+		w.Cost = m.Cost
+	}
+	if m.Costs != nil {
+		w.Costs = m.Costs
+	}
+	if m.Analysis != nil {
+		w.Analysis = *m.Analysis
+	}
+	if m.Artifact != nil {
+		w.Artifact = *m.Artifact
+	}
+	if m.PhoneNumber.Number != "" {
+		w.PhoneNumber.Number = m.PhoneNumber.Number
+	}
+	return w
+}
+
+// id names what the message says, since Vapi gives its messages no id and sends a
+// report again with other bytes in it.
+func (m *wireMessage) id(w *wireCall) string {
+	switch {
+	case w.ID == "":
+		return ""
+	case m.Type == typeEndOfCallReport:
+		return w.ID + ":" + m.Type
+	}
+	return w.ID + ":" + m.Type + ":" + w.Status
+}
+
+func (m *wireMessage) at() time.Time {
+	const year9999 = 253402300799e3
+	if !(m.Timestamp > 0 && m.Timestamp < year9999) {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(m.Timestamp)).UTC()
+}
