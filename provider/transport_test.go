@@ -49,7 +49,8 @@ func TestKindFromTransport(t *testing.T) {
 		{"the SOCKS proxy refuses", plain.URL, via("socks5://" + serve(t, refuseSOCKS)), provider.KindUnavailable},
 		{"unknown authority", secure.URL, &http.Client{Transport: &http.Transport{}}, provider.KindUnavailable},
 		{"another host's certificate", secure.URL, trusting(func(c *tls.Config) { c.ServerName = "other.test" }), provider.KindUnavailable},
-		{"no TLS there", strings.Replace(plain.URL, "http:", "https:", 1), nil, provider.KindUnavailable},
+		// net/http says the same of a record that begins with "HTTP/" after the request.
+		{"no TLS but HTTP there", strings.Replace(plain.URL, "http:", "https:", 1), nil, provider.KindOutcomeUnknown},
 		{"no TLS and no HTTP there", "https://" + serve(t, greet("220 mail.example ESMTP\r\n")), nil, provider.KindUnavailable},
 		{"no answer", "http://" + serve(t, readThen(nil)), nil, provider.KindOutcomeUnknown},
 		{"reset after the write", "http://" + serve(t, readThen(reset)), nil, provider.KindOutcomeUnknown},
