@@ -40,7 +40,7 @@ type dial struct {
 	ring, most time.Duration
 	req        provider.Request
 	began      time.Time // when the ringing, or the agent, was asked for
-	room       room      // as CreateRoom answered
+	made       room      // as CreateRoom answered
 }
 
 // call is the dial as it goes out.
@@ -72,7 +72,7 @@ func (p *Provider) newDial(req provider.Request) (dial, error) {
 		return d, errors.New("Request.To is empty")
 	case strings.ContainsRune(d.to, '@'):
 		return d, errors.New("Request.To is a full SIP URI: LiveKit dials a number or a SIP user at the trunk's address")
-	case len(d.ref.room) > maxRoomLen || strings.ContainsFunc(d.ref.room, unicode.IsControl):
+	case len(d.room) > maxRoomLen || strings.ContainsFunc(d.room, unicode.IsControl):
 		return d, fmt.Errorf("Request.Room is longer than %d bytes or has control characters", maxRoomLen)
 	}
 	return d, nil
@@ -88,7 +88,7 @@ func (p *Provider) roomRequest(d dial) (createRoomRequest, error) {
 		unused = idleAgentRoom
 	}
 	r := createRoomRequest{
-		Name: d.ref.room, Metadata: string(meta),
+		Name: d.room, Metadata: string(meta),
 		EmptyTimeout: wholeSeconds(unused), DepartureTimeout: wholeSeconds(roomLinger),
 	}
 	if p.cfg.AgentName == "" {
@@ -106,7 +106,7 @@ func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 func (p *Provider) taskFor(d dial) task {
 	t := task{
-		Key: d.key, TaskID: d.task, AgentID: d.req.AgentID, RoomName: d.ref.room,
+		Key: d.key, TaskID: d.task, AgentID: d.req.AgentID, RoomName: d.room,
 		ParticipantIdentity: d.identity, ToName: d.req.ToName,
 		Instructions: d.req.Instructions, ModelConfig: d.req.ModelConfig, Data: d.req.Data,
 	}

@@ -101,8 +101,8 @@ func TestRestartIsNoEnd(t *testing.T) {
 
 // A callee that the list does not show yet, right after the answer, has not left.
 func TestLagIsNoEnd(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{GoneAfter: 200 * time.Millisecond}})
-	w.lk.FindLag(120 * time.Millisecond)
+	w := newWorld(t, worldConfig{cfg: Config{GoneAfter: 2 * time.Second}})
+	w.lk.FindLag(700 * time.Millisecond)
 	c := w.place(t, request("t/1"))
 	if _, err := w.Get(t.Context(), c.ID); !errors.Is(err, provider.ErrNotFound) {
 		t.Errorf("got %v", err)
@@ -117,7 +117,7 @@ func TestLagIsNoEnd(t *testing.T) {
 }
 
 func TestAgentReports(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, fake: fakelivekit.Config{AgentDelay: 40 * time.Millisecond}})
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, fake: fakelivekit.Config{AgentDelay: 300 * time.Millisecond}})
 	req := request("t/1")
 	req.To = "+15550100088" // a machine answers
 	c := w.place(t, req)

@@ -18,10 +18,10 @@ func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Ca
 	if p.cfg.AgentDials {
 		return p.placeByAgent(ctx, d)
 	}
-	if d.room, err = p.createRoom(ctx, d); err != nil {
+	if d.made, err = p.createRoom(ctx, d); err != nil {
 		return provider.Call{}, err
 	}
-	if err := p.notInUse(d.room, d.key); err != nil {
+	if err := p.notInUse(d.made, d.key); err != nil {
 		return provider.Call{}, err
 	}
 	if err := p.awaitAgent(ctx, d.ref); err != nil {
@@ -59,12 +59,12 @@ func (p *Provider) notInUse(r room, key string) error {
 // made it. It is done beside the call's own context, and failing is no harm: an
 // unused room closes by itself.
 func (p *Provider) discard(ctx context.Context, d dial) {
-	if _, ours := dataOf(d.room.Metadata); !ours {
+	if _, ours := dataOf(d.made.Metadata); !ours {
 		return
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
 	defer stop()
-	if err := p.api.delete(ctx, "place", d.ref.room); err != nil {
-		p.log.InfoContext(ctx, "livekit: an unused room could not be deleted", "room", d.ref.room, "error", err)
+	if err := p.api.delete(ctx, "place", d.room); err != nil {
+		p.log.InfoContext(ctx, "livekit: an unused room could not be deleted", "room", d.room, "error", err)
 	}
 }

@@ -119,9 +119,7 @@ func TestPlaceInTrouble(t *testing.T) {
 		t.Run(string(f), func(t *testing.T) {
 			w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
 			w.lk.Trouble(f)
-			ctx, stop := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer stop()
-			_, err := w.Place(ctx, request("t/1"))
+			_, err := w.Place(w.patience(t, f), request("t/1"))
 			kindIs(t, err, provider.KindOutcomeUnknown)
 			var c provider.Call
 			eventually(t, "found in progress", func() bool {
@@ -157,13 +155,12 @@ func TestPlaceRefused(t *testing.T) {
 		{"CreateSIPParticipant", "resource_exhausted", 0, provider.KindRateLimited},
 	} {
 		t.Run(c.method+"/"+c.code, func(t *testing.T) {
-			w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
+			w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, refusal: 20 * time.Millisecond})
 			w.lk.Refuse(c.method, c.code, c.status)
 			req := request("t/1")
 			req.OnPlaced = func(provider.Call) error { t.Error("a call was told of that there is not"); return nil }
 			_, err := w.Place(t.Context(), req)
 			kindIs(t, err, c.want)
-			time.Sleep(5 * time.Millisecond)
 			if w.net.Rings("") != 0 {
 				t.Error("it rang")
 			}
@@ -288,14 +285,7 @@ func TestSecondDialIsNotTheEnd(t *testing.T) {
 // A context that ends hangs nobody up.
 func TestContextEndsWhileRinging(t *testing.T) {
 	w := newWorld(t, worldConfig{pace: carrier.Pace{Setup: time.Millisecond, Ring: 100 * time.Millisecond, Talk: time.Hour}})
-	ctx, stop := context.WithCancel(t.Context())
-	go func() {
-		for w.net.Rings("") == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		stop()
-	}()
-	_, err := w.Place(ctx, request("t/1"))
+	_, err := w.Place(w.whileRinging(t), request("t/1"))
 	kindIs(t, err, provider.KindOutcomeUnknown)
 	eventually(t, "answered all the same", func() bool {
 		c, err := w.Find(t.Context(), "t/1", time.Time{})
@@ -332,6 +322,42 @@ func TestTaskRoom(t *testing.T) {
 		t.Errorf("the second dial is in %q", c.ID)
 	}
 	w.onlyTwo(t)
+}
+
+// patience is a context that lasts, unless nobody will ever answer.
+func (w *world) patience(t *testing.T, f fakelivekit.Fault) context.Context {
+	if f == fakelivekit.Slow {
+		return w.whileRinging(t)
+	}
+	return t.Context()
+}
+
+// whileRinging is a context that ends once a phone rings.
+func (w *world) whileRinging(t *testing.T) context.Context {
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		defer stop()
+		for w.net.Rings("") == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return ctx
+}
+
+// A room that the host made is not ours to delete because a dial was refused.
+func TestHostsRoomStays(t *testing.T) {
+	w := newWorld(t, worldConfig{})
+	if err := w.api.call(t.Context(), "place", createRoom, mayCreate(), createRoomRequest{Name: "theirs"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	req := request("t/1")
+	req.Room = "theirs"
+	w.lk.Refuse("CreateSIPParticipant", "unavailable", 0)
+	_, err := w.Place(t.Context(), req)
+	kindIs(t, err, provider.KindUnavailable)
+	if !w.lk.DeleteRoom("theirs") {
+		t.Error("the host's room was deleted")
+	}
 }
 
 func (w *world) onlyTwo(t *testing.T) {
@@ -399,9 +425,7 @@ func TestAgentDialsInTrouble(t *testing.T) {
 	for _, f := range []fakelivekit.Fault{fakelivekit.FaultAfterAccept, fakelivekit.CloseConnection, fakelivekit.Slow} {
 		w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentDials: true}})
 		w.lk.Trouble(f)
-		ctx, stop := context.WithTimeout(t.Context(), 150*time.Millisecond)
-		_, err := w.Place(ctx, request("t/1"))
-		stop()
+		_, err := w.Place(w.patience(t, f), request("t/1"))
 		kindIs(t, err, provider.KindOutcomeUnknown)
 		eventually(t, "found", func() bool {
 			c, err := w.Find(t.Context(), "t/1", time.Time{})

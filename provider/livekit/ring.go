@@ -14,7 +14,7 @@ import (
 func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) {
 	url, h, body, err := p.api.request(createSIP, mayCall(), sipRequest{
 		SIPTrunkID: p.cfg.SIPTrunkID, SIPCallTo: d.to, SIPNumber: d.from,
-		RoomName: d.ref.room, ParticipantIdentity: d.identity, ParticipantName: d.req.ToName,
+		RoomName: d.room, ParticipantIdentity: d.identity, ParticipantName: d.req.ToName,
 		ParticipantAttributes: d.attributes(),
 		RingingTimeout:        wireDuration(d.ring), MaxCallDuration: wireDuration(d.most),
 		WaitUntilAnswered: true,
@@ -37,7 +37,7 @@ func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) 
 		return provider.Call{}, err // it may be ringing: the room stays
 	case reply.Status == http.StatusOK: // whatever its body: the callee has answered
 		call.Status, call.AnsweredAt = provider.StatusInProgress, time.Now().UTC()
-		p.keepAnswer(ctx, d.ref, d.room.Metadata, call.AnsweredAt)
+		p.keepAnswer(ctx, d.ref, d.made.Metadata, call.AnsweredAt)
 		return call, nil
 	}
 	v := judge(reply)
@@ -64,7 +64,7 @@ func (p *Provider) tellWhenThere(ctx context.Context, d dial) func() {
 			case <-ctx.Done():
 				return
 			}
-			ps, _ := p.api.participants(ctx, "place", d.ref.room) // looked for again
+			ps, _ := p.api.participants(ctx, "place", d.room) // looked for again
 			if _, there := callee(ps, d.ref); !there {
 				continue
 			}
@@ -90,7 +90,7 @@ func (p *Provider) whoCancelled(ctx context.Context, d dial, v verdict, rang tim
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
 	defer stop()
-	ps, err := p.api.participants(ctx, "place", d.ref.room)
+	ps, err := p.api.participants(ctx, "place", d.room)
 	if _, there := callee(ps, d.ref); err != nil || there {
 		v.kind = provider.KindOutcomeUnknown
 		return v

@@ -152,7 +152,9 @@ func (c *client) rooms(ctx context.Context, op string, names ...string) ([]room,
 	var out struct {
 		Rooms []room `json:"rooms"`
 	}
-	err := c.call(ctx, op, listRooms, mayList(), map[string][]string{"names": names}, &out)
+	err := c.call(ctx, op, listRooms, mayList(), struct {
+		Names []string `json:"names,omitempty"`
+	}{names}, &out)
 	return out.Rooms, err
 }
 

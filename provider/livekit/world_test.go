@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,8 @@ type worldConfig struct {
 	pace carrier.Pace
 	hook *WebhookConfig // nil: no webhooks
 	sink func(e provider.Event) error
+
+	refusal time.Duration // how long the dial's answer takes at least
 }
 
 func newWorld(t *testing.T, wc worldConfig) *world {
@@ -67,6 +70,9 @@ func newWorld(t *testing.T, wc worldConfig) *world {
 	t.Cleanup(w.lk.Close)
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.record(r)
+		if strings.HasSuffix(r.URL.Path, "/CreateSIPParticipant") {
+			time.Sleep(wc.refusal)
+		}
 		w.lk.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(srv.Close)
