@@ -167,9 +167,7 @@ const maxTranscript = 256 << 10
 // forHistory drops what must not enter workflow history.
 func forHistory(c provider.Call) provider.Call {
 	c.Raw = nil
-	if len(c.Transcript) > maxTranscript {
-		c.Transcript = c.Transcript[:maxTranscript]
-	}
+	c.Transcript = cut(c.Transcript, maxTranscript)
 	return c
 }
 
@@ -183,17 +181,28 @@ func draft(r store.Record) Result {
 	return d
 }
 
-// keepDraft notes in r what c brings that a row of attempts has no place for.
-func keepDraft(r *store.Record, c provider.Call) (changed bool, err error) {
+// keepDraft notes in r what the call of dial n brings that a row of attempts has no
+// place for. There is one draft, and it is the last dial's: what comes late of an
+// earlier dial, or of a second call under the key, must not displace it. A row that
+// was erased takes no personal data again.
+func keepDraft(r *store.Record, n int, c provider.Call) (changed bool, err error) {
 	if c.Transcript == "" && c.Summary == "" && c.RecordingURL == "" && c.From == "" {
 		return false, nil
 	}
+	a := fence.Find(r, n)
+	if a == nil || n != len(r.Attempts) || len(r.Task) == 0 {
+		return false, nil
+	}
+	fill(&c.ID, a.CallID)
+	if a.CallID != "" && c.ID != a.CallID {
+		return false, nil
+	}
 	d := draft(*r)
-	if c.ID != "" && d.Data.CallID != c.ID {
-		if r.Status.Terminal() {
-			return false, nil // of an earlier dial
-		}
+	if d.Data.CallID != c.ID && !r.Status.Terminal() {
 		d = Result{TaskID: r.ID}
+	}
+	if d.Data.CallID != c.ID && d.Data.CallID != "" {
+		return false, nil // the result is of another dial
 	}
 	before := d.Data
 	d.Data.enrich(c)

@@ -45,6 +45,8 @@ type ClientConfig struct {
 	Observe func(ctx context.Context, n provider.Notice)
 	// Logger logs conditions, never numbers or payloads; nil = none.
 	Logger *slog.Logger
+	// Now defaults to time.Now; test kits set it.
+	Now func() time.Time
 }
 
 // Client starts and steers tasks; it implements Workflow. It is safe for
@@ -72,7 +74,10 @@ func NewClient(c TemporalClient, cfg ClientConfig) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = discardLogger()
 	}
-	return &Client{temporal: c, cfg: cfg, ledger: ledger{store: cfg.Store, now: time.Now, observe: cfg.Observe, logger: cfg.Logger}}, nil
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Client{temporal: c, cfg: cfg, ledger: ledger{store: cfg.Store, now: cfg.Now, observe: cfg.Observe, logger: cfg.Logger}}, nil
 }
 
 // Submit writes the task's pending row, then starts its workflow. A task id that
@@ -120,13 +125,10 @@ func (c *Client) start(ctx context.Context, t Task) error {
 // priority passes the task's priority and tenant on to Temporal's task queues.
 func priority(t Task) temporal.Priority {
 	const middle = 3
-	p := temporal.Priority{PriorityKey: middle, FairnessKey: t.TenantID}
+	const longestKey = 64 // bytes, the server's limit
+	p := temporal.Priority{PriorityKey: middle, FairnessKey: cut(t.TenantID, longestKey)}
 	if t.Priority != 0 {
 		p.PriorityKey = t.Priority
-	}
-	const longestKey = 64 // bytes, the server's limit
-	if len(p.FairnessKey) > longestKey {
-		p.FairnessKey = p.FairnessKey[:longestKey]
 	}
 	return p
 }

@@ -6,8 +6,8 @@ import (
 )
 
 // Data is the task's data object. Typed keys are the ones the library reads; all
-// others, and typed keys that did not hold a string, stay in Extra byte for byte
-// and are written back.
+// others, typed keys that did not hold a string, and a contact_name that says the
+// same as name, stay in Extra byte for byte and are written back.
 type Data struct {
 	ContactNumber string `json:"contact_number,omitempty"`
 	// ContactName is read from "contact_name", else from "name".

@@ -89,6 +89,9 @@ func (s *directStep) next(ctx context.Context) error {
 	case store.AttemptPlaced:
 		return s.follow(ctx, last)
 	case store.AttemptEnded:
+		if usedUp(last) {
+			return s.dial(ctx, n, provider.Call{}, time.Time{}) // it answers whether that is final
+		}
 		return s.after(ctx, last, s.callOf(last))
 	case store.AttemptUnknown:
 		return s.end(ctx, ending{outcome: provider.OutcomeUnknown, rule: RuleUnknown, words: last.Reason, call: s.callOf(last), provider: last.Provider, dials: n})

@@ -124,9 +124,12 @@ func (e *execution) known(ctx context.Context) (d Dialled, answered bool, err er
 	if err := e.adopt(ctx, a.Provider); err != nil {
 		return Dialled{}, false, err
 	}
-	if a.State == store.AttemptSending {
+	switch {
+	case a.State == store.AttemptSending:
 		d, err = e.look(ctx, *a)
 		return d, true, err
+	case usedUp(*a):
+		return e.spent(), true, nil
 	}
 	return e.answer(Dialled{Call: fence.CallOf(*a), Reason: "the dial was made before"}), true, nil
 }
@@ -465,6 +468,11 @@ func (e *execution) spent() Dialled {
 	return e.answer(d)
 }
 
+// usedUp reports whether a dial has ended because it used up its sends.
+func usedUp(a store.Attempt) bool {
+	return a.State == store.AttemptEnded && a.Sends >= fence.MaxSends && worthAnotherSend(a.Kind) && a.CallID == "" && a.DialledAt.IsZero()
+}
+
 func worthAnotherSend(k provider.Kind) bool {
 	return k == provider.KindRateLimited || k == provider.KindUnavailable
 }
@@ -485,9 +493,5 @@ func outcomeOf(k provider.Kind) provider.Outcome {
 // describe is an error of a provider in words that may be stored.
 func describe(err error) string {
 	const most = 300
-	s := err.Error()
-	if len(s) > most {
-		s = s[:most]
-	}
-	return s
+	return cut(err.Error(), most)
 }

@@ -161,5 +161,20 @@ func (h Hours) closed(ctx context.Context, t Task, local time.Time) (bool, error
 // change of clocks leaves it out, the next one that exists.
 func onDay(local time.Time, since time.Duration) time.Time {
 	y, m, d := local.Date()
-	return time.Date(y, m, d, 0, 0, int(since/time.Second), int(since%time.Second), local.Location())
+	sec, nsec := int(since/time.Second), int(since%time.Second)
+	at := time.Date(y, m, d, 0, 0, sec, nsec, local.Location())
+	// time.Date may answer with a moment on either side of a gap.
+	switch shown, asked := wallClock(at), time.Date(y, m, d, 0, 0, sec, nsec, time.UTC); {
+	case shown.Before(asked):
+		_, at = at.ZoneBounds()
+	case shown.After(asked):
+		at, _ = at.ZoneBounds()
+	}
+	return at
+}
+
+// wallClock is what clock and calendar show at t, as if it were UTC.
+func wallClock(t time.Time) time.Time {
+	y, m, d := t.Date()
+	return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }

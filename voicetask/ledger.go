@@ -147,7 +147,7 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 		return err
 	}
 	d.changed = o.Changed
-	noted, err := keepDraft(r, d.event.Call)
+	noted, err := keepDraft(r, n, d.event.Call)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 		if _, err := fence.Observe(r, n, end, l.now()); err != nil {
 			return err
 		}
-		if _, err := keepDraft(r, end); err != nil {
+		if _, err := keepDraft(r, n, end); err != nil {
 			return err
 		}
 		if wasUnknown && n == len(r.Attempts) {

@@ -1,9 +1,13 @@
 package voicetask
 
-import "regexp"
+import (
+	"regexp"
+	"unicode/utf8"
+)
 
-// numberLike is what could be a phone number in somebody else's words.
-var numberLike = regexp.MustCompile(`\+?\d[\d\s().-]{5,}\d`)
+// numberLike is what could be a phone number in somebody else's words: digits
+// behind a plus, or ten and more of them in a row.
+var numberLike = regexp.MustCompile(`\+\d[\d\s().-]{5,}\d|\b\d{10,15}\b`)
 
 // masked blanks what could be a phone number: vendors and gates put them into
 // reasons, and what it is used for cannot be encrypted by a data converter.
@@ -14,8 +18,21 @@ func masked(s string) string {
 // maskedNumber keeps the beginning and the last two digits of a number.
 func maskedNumber(number string) string {
 	const head, tail = 2, 2
-	if len(number) <= head+tail {
+	shown := []rune(number) // a SIP URI may hold any text
+	if len(shown) <= head+tail {
 		return "…"
 	}
-	return number[:head] + "…" + number[len(number)-tail:]
+	return string(shown[:head]) + "…" + string(shown[len(shown)-tail:])
+}
+
+// cut shortens s to at most so many bytes, and not within a character: databases
+// and Temporal refuse text that is not UTF-8.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }

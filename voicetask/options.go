@@ -2,6 +2,7 @@ package voicetask
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -24,6 +25,7 @@ func executeOptions(ctx workflow.Context, n int) workflow.Context {
 			InitialInterval:        10 * time.Second,
 			BackoffCoefficient:     2,
 			MaximumInterval:        time.Minute,
+			MaximumAttempts:        unlimited(ctx),
 			NonRetryableErrorTypes: []string{ErrTypeSelection},
 		},
 	})
@@ -36,7 +38,7 @@ func awaitCallOptions(ctx workflow.Context, n int, p Policy) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		Summary:             fmt.Sprintf("follow dial %d", n),
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1, MaximumInterval: interval},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1, MaximumInterval: interval, MaximumAttempts: unlimited(ctx)},
 	})
 }
 
@@ -47,7 +49,7 @@ func endOptions(ctx workflow.Context, n int) workflow.Context {
 		StartToCloseTimeout:    2 * time.Minute,
 		ScheduleToCloseTimeout: 30 * time.Minute,
 		Summary:                fmt.Sprintf("end dial %d", n),
-		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: unlimited(ctx)},
 	})
 }
 
@@ -56,6 +58,15 @@ func recordOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
 		Summary:             "record the result",
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute},
+		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: unlimited(ctx)},
 	})
+}
+
+// unlimited is RetryPolicy.MaximumAttempts for no limit. Temporal's test environment
+// takes 0 for 10, which the polls of a call of a few minutes would use up.
+func unlimited(ctx workflow.Context) int32 {
+	if workflow.GetInfo(ctx).Namespace == testNamespace {
+		return math.MaxInt32
+	}
+	return 0
 }

@@ -42,9 +42,12 @@ func temporalError(err error) error {
 		o := temporal.ApplicationErrorOptions{NextRetryDelay: wait.delay, Category: temporal.ApplicationErrorCategoryBenign}
 		return temporal.NewApplicationErrorWithOptions(wait.why, errType(wait.kind), o)
 	case errors.Is(err, provider.ErrNoProvider):
-		return temporal.NewNonRetryableApplicationError(err.Error(), ErrTypeSelection, nil)
+		return temporal.NewNonRetryableApplicationError(masked(err.Error()), ErrTypeSelection, nil)
 	case errors.As(err, &vendor):
-		return temporal.NewApplicationError(err.Error(), errType(vendor.Kind))
+		return temporal.NewApplicationError(masked(err.Error()), errType(vendor.Kind))
+	}
+	if message := err.Error(); masked(message) != message { // no data converter encrypts it
+		return temporal.NewApplicationError(masked(message), "error")
 	}
 	return err
 }

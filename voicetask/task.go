@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -63,7 +65,7 @@ func ParseTask(b []byte) (Task, error) {
 	if err := t.UnmarshalJSON(b); err != nil {
 		return Task{}, err
 	}
-	if err := t.Validate(); err != nil {
+	if err := t.check(); err != nil { // the JSON in it has been checked
 		return Task{}, err
 	}
 	return t, nil
@@ -80,6 +82,24 @@ const (
 
 // Validate reports what Submit would refuse; the error wraps ErrInvalidTask.
 func (t Task) Validate() error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	if len(t.ModelConfig) > 0 && jsonobj.Check(t.ModelConfig) != nil {
+		return invalid("model_config is not valid JSON")
+	}
+	for _, extra := range []map[string]json.RawMessage{t.Extra, t.Data.Extra} {
+		for _, name := range slices.Sorted(maps.Keys(extra)) {
+			if jsonobj.Check(extra[name]) != nil {
+				return invalid("Extra[%q] is not valid JSON", name)
+			}
+		}
+	}
+	return nil
+}
+
+// check is Validate but for the JSON in t.
+func (t Task) check() error {
 	if err := checkID("task_id", t.ID, true); err != nil {
 		return err
 	}

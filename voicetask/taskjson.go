@@ -37,6 +37,7 @@ func (t *Task) UnmarshalJSON(b []byte) error {
 			return nil
 		}
 		if name == "retry" {
+			oldName = -1
 			if n, err := strconv.Atoi(string(value)); err == nil {
 				oldName = n
 			}
@@ -143,7 +144,11 @@ func setTime(dst *time.Time, value []byte) error {
 	if err := at.UnmarshalJSON(value); err != nil {
 		return errors.New("is not an RFC 3339 time with an offset")
 	}
-	*dst = at.UTC()
+	at = at.UTC()
+	if y := at.Year(); y < 0 || y > 9999 { // by its offset: it could not be written again
+		return errors.New("is outside the years 0 to 9999 in UTC")
+	}
+	*dst = at
 	return nil
 }
 
@@ -163,7 +168,11 @@ func (d *Data) UnmarshalJSON(b []byte) error {
 // decode takes a checked value apart; Extra keeps slices of it.
 func (d *Data) decode(value []byte) error {
 	*d = Data{}
+	var contactName []byte
 	err := jsonobj.Each(value, func(key string, value []byte) error {
+		if key == keyContactName {
+			contactName = value
+		}
 		if f := d.field(key); f != nil {
 			delete(d.Extra, key) // the last of two wins
 			*f = ""
@@ -183,7 +192,11 @@ func (d *Data) decode(value []byte) error {
 	if err != nil {
 		return errors.New("is not an object")
 	}
-	if name := d.nameInExtra(); d.ContactName == "" && name != "" {
+	switch name := d.nameInExtra(); {
+	case name == "":
+	case d.ContactName == name:
+		d.Extra[keyContactName] = contactName // tells this from "name" alone
+	case d.ContactName == "":
 		if _, odd := d.Extra[keyContactName]; !odd {
 			d.ContactName = name
 		}
@@ -256,15 +269,15 @@ func (t Task) MarshalJSON() ([]byte, error) {
 // MarshalJSON writes the typed keys that are set in a fixed order, then Extra by name.
 func (d Data) MarshalJSON() ([]byte, error) {
 	var w objectWriter
+	fromName := d.ContactName != "" && d.ContactName == d.nameInExtra()
 	for _, f := range d.typed() {
-		fromName := f.key == keyContactName && *f.value == d.nameInExtra()
-		if *f.value != "" && !fromName {
+		if *f.value != "" && (f.key != keyContactName || !fromName) {
 			w.str(f.key, *f.value)
 		}
 	}
 	w.extra(d.Extra, func(key string) bool {
 		f := d.field(key)
-		return f != nil && *f != "" // the field has been written
+		return f != nil && *f != "" && (key != keyContactName || !fromName) // the field has been written
 	})
 	return w.done()
 }

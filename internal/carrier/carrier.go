@@ -106,7 +106,7 @@ func (n *Network) write(e Entry) { // n.mu is held
 type Dial struct {
 	Number, Platform, Call, Key string
 	RingLimit, MaxDuration      time.Duration // 0 = 45 s, 15 min
-	Changed                     func(l *Leg)  // called after each change of state, never concurrently for one leg; may be nil
+	Changed                     func(l *Leg)  // called after each change of state, perhaps concurrently: go by Snapshot; may be nil
 }
 
 // State of a leg.

@@ -101,7 +101,7 @@ func TestEndWithout(t *testing.T) {
 		"ended":              {`{"id":"a","status":"ended","monitor":{"controlUrl":"%s/control"}}`, nil, 0, 0},
 		"elsewhere":          {`{"id":"a","status":"ringing","monitor":{"controlUrl":"http://example.invalid/control"}}`, provider.ErrRejected, 0, 0},
 		"not http":           {`{"id":"a","status":"ringing","monitor":{"controlUrl":"file:///etc/passwd"}}`, provider.ErrRejected, 0, 0},
-		"another call":       {`{"id":"b","status":"ringing"}`, provider.ErrUnavailable, 0, 0},
+		"another call":       {`{"id":"b","status":"ended"}`, provider.ErrUnavailable, 0, 0},
 		"no JSON":            {`<html>`, provider.ErrUnavailable, 0, 0},
 	} {
 		p, posts, deletes := endsAt(t, func(base string) string {

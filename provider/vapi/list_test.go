@@ -67,8 +67,9 @@ func TestFindLag(t *testing.T) {
 // archive serves GET /call over calls of its own making, newest first.
 type archive struct {
 	calls    []map[string]any
-	limit    int  // the most it lists at once, whatever is asked for
-	reversed bool // oldest first
+	made     []time.Time // finer than what the calls show
+	limit    int         // the most it lists at once, whatever is asked for
+	reversed bool        // oldest first
 	requests []string
 }
 
@@ -78,8 +79,10 @@ var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func newArchive(n int, apart time.Duration) *archive {
 	a := &archive{limit: 1000}
 	for i := range n {
+		at := epoch.Add(-time.Duration(i) * apart)
+		a.made = append(a.made, at)
 		a.calls = append(a.calls, map[string]any{
-			"id": fmt.Sprintf("call-%d", i), "createdAt": stamp(epoch.Add(-time.Duration(i) * apart)), "status": "queued",
+			"id": fmt.Sprintf("call-%d", i), "createdAt": stamp(at), "status": "queued",
 			"type": "outboundPhoneCall", "assistantOverrides": map[string]any{"metadata": map[string]any{MetadataKey: fmt.Sprintf("t/%d", i+1)}},
 		})
 	}
@@ -91,9 +94,9 @@ func (a *archive) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	limit, _ := strconv.Atoi(q.Get("limit"))
 	page := []map[string]any{}
-	for _, c := range a.calls {
-		at := c["createdAt"].(string)
-		if le := q.Get("createdAtLe"); le != "" && at > le || at < q.Get("createdAtGe") {
+	le, err := time.Parse(time.RFC3339, q.Get("createdAtLe"))
+	for i, c := range a.calls {
+		if err == nil && a.made[i].After(le) {
 			continue
 		}
 		page = append(page, c)
@@ -114,6 +117,7 @@ func TestListPages(t *testing.T) {
 		{n: 1000, limit: 1000, requests: 2, apart: time.Second},
 		{n: 2500, limit: 1000, requests: 3, apart: time.Second},
 		{n: 2500, limit: 1000, requests: 3, apart: time.Millisecond / 4}, // four at a time
+		{n: 2500, limit: 998, requests: 3, apart: time.Millisecond / 4},  // and a page ends among them
 		{n: 350, limit: 100, requests: 4, apart: time.Second},            // does not honour our limit
 	} {
 		a := newArchive(c.n, c.apart)

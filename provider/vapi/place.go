@@ -50,9 +50,6 @@ func (p *Provider) accepted(req provider.Request, sent createCall, reply vendorh
 		p.log.Error("vapi: a call may have been placed, but the answer does not say which", "provider", p.cfg.Name, "key", req.Key, "status", reply.Status)
 		return provider.Call{}, p.fail("place", provider.KindOutcomeUnknown, reply.Status, why)
 	}
-	if reply.BodyErr != nil {
-		return unknown(reply.BodyErr)
-	}
 	var batch struct {
 		Results []json.RawMessage `json:"results"`
 		Errors  []struct {
@@ -60,6 +57,9 @@ func (p *Provider) accepted(req provider.Request, sent createCall, reply vendorh
 		} `json:"errors"`
 	}
 	if err := decode(reply.Body, &batch); err != nil {
+		if reply.BodyErr != nil {
+			err = reply.BodyErr
+		}
 		return unknown(err)
 	}
 	one := json.RawMessage(reply.Body)

@@ -69,6 +69,9 @@ var trouble = []fakevapi.Fault{
 	{Kind: fakevapi.TruncateReply},
 	{Kind: fakevapi.NoID},
 	{Kind: fakevapi.FailAfterAccept, Status: 500, Body: `{"message":"Internal server error","statusCode":500}`},
+	{Kind: fakevapi.FailAfterAccept, Status: 500, Body: `{"message":"Over Concurrency Limit","statusCode":400}`},
+	{Kind: fakevapi.FailAfterAccept, Status: 500, Body: `{"message":["customer.number must be a valid phone number in the E.164 format."],"statusCode":400}`},
+	{Kind: fakevapi.FailAfterAccept, Status: 409, Body: `{"message":"Your Wallet Balance is -0.09","statusCode":409}`},
 	{Kind: fakevapi.FailAfterAccept, Status: 502},
 	{Kind: fakevapi.FailAfterAccept, Status: 503, Body: `{"message":"try again"}`, Header: http.Header{"Retry-After": {"1"}}},
 	{Kind: fakevapi.FailAfterAccept, Status: 504},
@@ -153,6 +156,7 @@ func TestPlaceRefused(t *testing.T) {
 		{400, words(`["property customer should not exist","property assistantOverride should not exist"]`), provider.KindInvalidRequest},
 		{400, words(`["customer.name must be shorter than or equal to 40 characters"]`), provider.KindInvalidRequest},
 		{400, words(`["customer.number must be a valid phone number in the E.164 format.","property x should not exist"]`), provider.KindInvalidRequest},
+		{400, words(`["customer.number must be a valid phone number in the E.164 format.","customer.name must be shorter than or equal to 40 characters"]`), provider.KindInvalidRequest},
 		{400, words(`["customer.property number2 should not exist"]`), provider.KindInvalidRequest},
 		{400, words(`["phoneNumberId must be a UUID"]`), provider.KindInvalidRequest},
 		{400, words(`["maxDurationSeconds must not be greater than the limit"]`), provider.KindInvalidRequest},
@@ -414,8 +418,8 @@ func TestPlaceSamples(t *testing.T) {
 		if provider.KindOf(err) != want.kind || c.Outcome != want.outcome || c.ID != want.id {
 			t.Errorf("%s: got %+v, %v", file, c, err)
 		}
-		if c.ID != "" && c.Status != provider.StatusQueued {
-			t.Errorf("%s: status %s", file, c.Status)
+		if err == nil && c.Key != "s/1" || c.ID != "" && c.Status != provider.StatusQueued {
+			t.Errorf("%s: got %+v", file, c)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func Register(t testing.TB, env *testsuite.TestWorkflowEnvironment, cfg voicetas
 	if err := voicetask.RegisterWorker(env, cfg); err != nil {
 		t.Fatalf("voicetasktest: %v", err)
 	}
-	client, err := voicetask.NewClient(testClient{env}, voicetask.ClientConfig{Store: e.Store, Observe: cfg.Observe, Logger: cfg.Logger})
+	client, err := voicetask.NewClient(testClient{env}, voicetask.ClientConfig{Store: e.Store, Observe: cfg.Observe, Logger: cfg.Logger, Now: cfg.Now})
 	if err != nil {
 		t.Fatalf("voicetasktest: %v", err)
 	}

@@ -15,6 +15,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -67,6 +68,8 @@ type rig struct {
 	worker   worker.Worker
 	queue    string
 	cfg      voicetask.Config
+	// converter is that of the payloads; nil for the SDK's own.
+	converter converter.DataConverter
 }
 
 // quick is a policy whose waits suit a test.
@@ -168,7 +171,8 @@ func (r *rig) history(id, runID, name string) *historypb.History {
 		require.NoError(r.t, err)
 		h.Events = append(h.Events, e)
 	}
-	replayer := worker.NewWorkflowReplayer()
+	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: r.converter})
+	require.NoError(r.t, err)
 	voicetask.RegisterWorkflows(replayer)
 	require.NoError(r.t, replayer.ReplayWorkflowHistory(nil, h))
 	if os.Getenv(envRecord) != "" && name != "" {
