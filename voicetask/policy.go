@@ -131,7 +131,7 @@ func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome)
 	if !ok || c.Outcome == provider.OutcomeUnknown {
 		return 0, false, RuleOutcome
 	}
-	if c.Outcome == provider.OutcomeProviderFault && !c.AnsweredAt.IsZero() && !c.NoSpeech {
+	if isFault(c.Outcome) && !c.AnsweredAt.IsZero() && !c.NoSpeech {
 		return 0, false, RuleOutcome // the customer may have talked to us: not again
 	}
 	if n >= t.maxDials(p) {
@@ -150,6 +150,16 @@ func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome)
 		wait = redial.After[min(before, len(redial.After)-1)]
 	}
 	return wait, true, RuleOutcome
+}
+
+// isFault reports an outcome that is the platform's doing and may strike in the
+// middle of a conversation.
+func isFault(o provider.Outcome) bool {
+	switch o {
+	case provider.OutcomeProviderFault, provider.OutcomeRateLimited, provider.OutcomeConfigError:
+		return true
+	}
+	return false
 }
 
 // awaitAfter is the silence before polling starts: 0 at once, negative never.

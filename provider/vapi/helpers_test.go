@@ -2,7 +2,6 @@ package vapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -165,11 +164,6 @@ func shared(t *testing.T, name string) []byte {
 	}
 	t.Skipf("NOT CHECKED: shared/%s is in no directory above this one", name)
 	return nil
-}
-
-func contextWith(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
-	t.Helper()
-	return context.WithTimeout(t.Context(), d)
 }
 
 func millis(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }

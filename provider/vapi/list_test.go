@@ -47,7 +47,7 @@ func TestFind(t *testing.T) {
 func TestFindLag(t *testing.T) {
 	f := newPlatform(t)
 	p := f.provider(t)
-	f.SetFindLag(150 * time.Millisecond)
+	f.SetFindLag(500 * time.Millisecond)
 	c, err := p.Place(t.Context(), request("a/1", answers))
 	if err != nil {
 		t.Fatal(err)
