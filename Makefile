@@ -19,7 +19,7 @@ help: ## List the chores
 
 .PHONY: demo
 demo: build-demo ## Run the main job on embedded parts: Kafka to Temporal to a phone to a database
-	@$(BIN)/demo -bin $(BIN) $(DEMO_ARGS)
+	@$(BIN)/demo -bin $(BIN) $(ARGS)
 
 .PHONY: test
 test: test-unit test-integration test-examples replay-mutant ## Run all tests, race detector on
@@ -50,7 +50,7 @@ histories: $(TEMPORAL_CLI) ## Record the workflow's histories anew (only for a n
 .PHONY: bench
 bench: $(TEMPORAL_CLI) ## Measure against a bare SDK workflow and encoding/json
 	cd $(INTEGRATION) && go build -o $(BIN)/bench ./bench
-	@$(BIN)/bench $(BENCH_ARGS)
+	@$(BIN)/bench $(ARGS)
 
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/workflowcheck ## Check format, vet, staticcheck, workflow determinism

@@ -72,7 +72,7 @@ func TestPlaceSends(t *testing.T) {
 	r, _ := parseID(c.ID)
 	for field, want := range map[string]any{
 		"sip_trunk_id": "ST_fake", "sip_call_to": answers5, "sip_number": "+15550100000", "room_name": r.room,
-		"participant_identity": r.identity, "participant_name": "Anna", "ringing_timeout": "45s", "max_call_duration": "90s", "wait_until_answered": true,
+		"participant_identity": r.identity, "participant_name": "Anna", "ringing_timeout": "45s", "max_call_duration": "100s", "wait_until_answered": true,
 	} {
 		if sip[field] != want {
 			t.Errorf("%s is %v, want %v", field, sip[field], want)

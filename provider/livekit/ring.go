@@ -10,13 +10,18 @@ import (
 	"github.com/superservices/voice/provider"
 )
 
+// afterDeadline is how much longer than the task's longest call LiveKit may keep
+// it: its webhook says nothing of a limit, so that a call that LiveKit ended would
+// count as completed. The library's own deadline comes first.
+const afterDeadline = 10 * time.Second
+
 // ringOnce sends the one request that makes the phone ring, and waits.
 func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) {
 	url, h, body, err := p.api.request(createSIP, mayCall(), sipRequest{
 		SIPTrunkID: p.cfg.SIPTrunkID, SIPCallTo: d.to, SIPNumber: d.from,
 		RoomName: d.room, ParticipantIdentity: d.identity, ParticipantName: d.req.ToName,
 		ParticipantAttributes: d.attributes(),
-		RingingTimeout:        wireDuration(d.ring), MaxCallDuration: wireDuration(d.most),
+		RingingTimeout:        wireDuration(d.ring), MaxCallDuration: wireDuration(d.most + afterDeadline),
 		WaitUntilAnswered: true,
 	})
 	if err != nil {

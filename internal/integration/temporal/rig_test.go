@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,7 +85,7 @@ func newRig(t *testing.T, change func(*voicetask.Config), steps ...providertest.
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, leaks) })
-	r := &rig{t: t, queue: t.Name(), fake: providertest.NewFake("vapi", steps...)}
+	r := &rig{t: t, queue: strings.ReplaceAll(t.Name(), "/", "-"), fake: providertest.NewFake("vapi", steps...)}
 	r.store = openStore(t, filepath.Join(t.TempDir(), "voice.db"))
 	var err error
 	r.temporal, err = client.Dial(clientOptions(server.FrontendHostPort()))

@@ -228,3 +228,25 @@ func TestSelectionErrorFailsTheWorkflow(t *testing.T) {
 	require.Contains(t, rec.Reason, "unheard-of")
 	require.Zero(t, r.fake.Dials())
 }
+
+func TestCancelDuringTheCallHangsUp(t *testing.T) {
+	for _, silence := range []struct {
+		name  string
+		grace time.Duration
+	}{{"waiting for events", time.Minute}, {"polling", time.Millisecond}} {
+		t.Run(silence.name, func(t *testing.T) {
+			r := newRig(t, func(c *voicetask.Config) { c.Policy.EventGrace = silence.grace }, providertest.Step{Lasts: time.Hour})
+			id := "cancel-" + silence.name[:4]
+			r.submit(id)
+			rec := r.untilRow(id, "placed", attempt(1, store.AttemptPlaced))
+			time.Sleep(300 * time.Millisecond)
+			require.NoError(t, r.client.Cancel(t.Context(), id))
+			res := r.wait(id)
+			require.Equal(t, store.StatusCancelled, res.Status)
+			c, err := r.fake.Get(t.Context(), rec.Attempts[0].CallID)
+			require.NoError(t, err)
+			require.Equal(t, provider.StatusEnded, c.Status)
+			require.Equal(t, 1, r.fake.Dials())
+		})
+	}
+}
