@@ -109,7 +109,10 @@ func (m *Memory) List(ctx context.Context, q Query) ([]Record, error) {
 	} else {
 		slices.SortFunc(found, func(a, b Record) int { return cmp.Or(a.DueAt.Compare(b.DueAt), byID(a, b)) })
 	}
-	limit := cmp.Or(q.Limit, DefaultLimit)
+	limit := q.Limit
+	if limit < 1 {
+		limit = DefaultLimit
+	}
 	found = found[:min(len(found), limit)]
 	for i := range found {
 		found[i] = clone(found[i])

@@ -34,11 +34,11 @@ type Summary struct {
 
 // RunStatus folds the counts into one status of a run.
 //
-// While a task is open the run is in_progress once anything has begun or ended,
-// else it has the status of its most advanced task. When all have ended it is
-// completed, failed or cancelled if all agree, partially_completed if some
-// completed and others did not, and failed if none completed. A run without
-// tasks is pending.
+// While a task is open the run is in_progress if a call is up or some tasks have
+// ended, else processing if a dial is being made, else pending, scheduled or hold,
+// the first of these that any task has. When all have ended it is completed,
+// failed or cancelled if all agree, partially_completed if some completed and
+// others did not, and failed otherwise. A run without tasks is pending.
 func (s Summary) RunStatus() Status {
 	n := func(st Status) int { return s.ByStatus[st] }
 	ended := n(StatusCompleted) + n(StatusFailed) + n(StatusCancelled)

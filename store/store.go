@@ -144,7 +144,7 @@ type Attempt struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 }
 
-// Query selects records; zero fields match all. Limit 0 means 100.
+// Query selects records; zero fields match all. A Limit below 1 means 100.
 type Query struct {
 	TenantID, RunID string
 	Statuses        []Status
