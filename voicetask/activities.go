@@ -156,7 +156,7 @@ func pendingRecord(t Task, now time.Time) (store.Record, error) {
 	}
 	return store.Record{
 		ID: t.ID, TenantID: t.TenantID, RunID: t.RunID, Status: store.StatusPending, DueAt: due.UTC(),
-		AgentID: t.AgentID, To: t.Data.ContactNumber, Task: raw,
+		AgentID: t.AgentID, To: storable(t.Data.ContactNumber), Task: raw,
 	}, nil
 }
 
@@ -183,14 +183,13 @@ func draft(r store.Record) Result {
 
 // keepDraft notes in r what the call of dial n brings that a row of attempts has no
 // place for. There is one draft, and it is the last dial's: what comes late of an
-// earlier dial, or of a second call under the key, must not displace it. A row that
-// was erased takes no personal data again.
+// earlier dial, or of a second call under the key, must not displace it.
 func keepDraft(r *store.Record, n int, c provider.Call) (changed bool, err error) {
 	if c.Transcript == "" && c.Summary == "" && c.RecordingURL == "" && c.From == "" {
 		return false, nil
 	}
 	a := fence.Find(r, n)
-	if a == nil || n != len(r.Attempts) || len(r.Task) == 0 {
+	if a == nil || n != len(r.Attempts) {
 		return false, nil
 	}
 	fill(&c.ID, a.CallID)

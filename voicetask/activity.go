@@ -47,7 +47,7 @@ type CallInput struct {
 	Key      string          `json:"key"`
 	Provider string          `json:"provider,omitempty"`
 	CallID   provider.CallID `json:"call_id,omitempty"`
-	Policy   Policy          `json:"policy"`
+	Policy   Policy          `json:"policy,omitzero"`
 	// Previous is how the dial before this one ended: ExecuteCall brings the ledger
 	// up to date with it in the same write that reserves this one.
 	Previous provider.Call `json:"previous,omitzero"`
@@ -61,6 +61,9 @@ type CallInput struct {
 type ResultInput struct {
 	Task   Task   `json:"task"`
 	Result Result `json:"result"`
+	// LastDial is how the last dial ended, where the task ended for another reason:
+	// cancelled between two dials, say.
+	LastDial provider.Outcome `json:"last_dial,omitempty"`
 }
 
 // Gate may refuse or defer a dial: suppression lists, consent, caps per callee.

@@ -142,12 +142,12 @@ func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
 	case errors.Is(err, provider.ErrUnknownCall):
 		return err
 	case err != nil:
-		taskID, _, ok := provider.SplitKey(e.Key)
+		taskID, _, ok := provider.SplitKey(seen.event.Key)
 		if !ok {
 			return err
 		}
 		// The store is down: the workflow may still take it.
-		if c.temporal.SignalWorkflow(ctx, WorkflowID(taskID), "", SignalCallEvent, slim(e)) != nil {
+		if c.temporal.SignalWorkflow(ctx, WorkflowID(taskID), "", SignalCallEvent, slim(seen.event)) != nil {
 			return err
 		}
 		return nil
@@ -272,7 +272,8 @@ func (c *Client) Erase(ctx context.Context, taskID string) error {
 func (c *Client) Running(ctx context.Context, taskID string) (bool, error) {
 	d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(taskID), "")
 	if gone(err) {
-		return false, nil
+		_, err := c.ledger.get(ctx, taskID)
+		return false, err
 	}
 	if err != nil {
 		return false, fmt.Errorf("voicetask: describing the workflow of task %s: %w", taskID, err)

@@ -69,7 +69,7 @@ func (d *Direct) advance(ctx context.Context, id string) error {
 }
 
 func (d *Direct) finish(ctx context.Context, t Task, e ending) error {
-	return d.acts.RecordResult(ctx, ResultInput{Task: t, Result: e.result(t)})
+	return d.acts.RecordResult(ctx, e.input(t))
 }
 
 // directStep is one step of one task.
@@ -126,22 +126,32 @@ func (s *directStep) end(ctx context.Context, e ending) error { return s.finish(
 
 // dial is what the workflow does with execute_call_activity's answer.
 func (s *directStep) dial(ctx context.Context, n int, previous provider.Call, notBefore time.Time) error {
+	var before store.Attempt // the dial before this one
+	if a := fence.Find(&s.rec, n-1); a != nil {
+		before = *a
+		if previous.Status == "" {
+			previous = s.callOf(before)
+		}
+	}
 	in := s.input(n, "", Policy{}, false)
 	in.Previous, in.NotBefore = previous, notBefore
 	d, err := s.acts.ExecuteCall(ctx, in)
 	if errors.Is(err, provider.ErrNoProvider) {
-		return s.end(ctx, ending{outcome: provider.OutcomeConfigError, rule: RuleSelection, words: err.Error(), err: err.Error(), dials: n})
+		return s.end(ctx, ending{outcome: provider.OutcomeConfigError, rule: RuleSelection, words: err.Error(), err: err.Error(), dials: n - 1})
 	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case d.End != "":
-		dials, call := n, d.Call
-		if call.Status == "" {
-			dials, call = n-1, previous
+		e := ending{outcome: d.End, rule: d.Rule, words: d.Reason, provider: d.Provider, call: d.Call, dials: n}
+		if d.Call.Status == "" {
+			e.dials = n - 1
 		}
-		return s.end(ctx, ending{outcome: d.End, rule: d.Rule, words: d.Reason, provider: d.Provider, call: call, dials: dials})
+		if d.Call.Status == "" && n > 1 {
+			e.call, e.lastDial, e.provider = previous, previous.Outcome, before.Provider
+		}
+		return s.end(ctx, e)
 	case !d.DialAt.IsZero():
 		return nil // the row says when
 	}
@@ -238,11 +248,14 @@ func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call
 		}
 	}
 	wait, again, rule := p.next(s.t, a.N, c, earlier)
+	asked := s.rec.CancelRequestedAt
 	switch {
+	case !asked.IsZero() && (c.EndedAt.IsZero() || !c.EndedAt.Before(asked.Add(-clockSlack))):
+		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
 	case !again:
 		return s.end(ctx, ending{outcome: c.Outcome, rule: rule, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
-	case !s.rec.CancelRequestedAt.IsZero():
-		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled between two dials", provider: a.Provider, call: c, dials: a.N})
+	case !asked.IsZero():
+		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: cancelledBefore(a.N + 1), provider: a.Provider, call: c, lastDial: c.Outcome, dials: a.N})
 	}
 	ended := c.EndedAt
 	if ended.IsZero() {

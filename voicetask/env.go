@@ -23,7 +23,8 @@ const (
 
 // ConfigFromEnv reads the variables of the contract; pass os.Getenv. Providers and
 // Store are left to the host, as are TEMPORAL_* (go.temporal.io/sdk/contrib/envconfig
-// reads them) and the providers' and Kafka's own. An unset variable has the
+// reads them) and the providers' and Kafka's own. Config.Hours is nil when the
+// check is switched off: look before setting its Zones. An unset variable has the
 // contract's default; a wrong value is an error that names the variable.
 //
 //	VOICE_TASK_QUEUE             voice-task-queue

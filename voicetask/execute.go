@@ -157,7 +157,7 @@ func (e *execution) closed() (Dialled, bool) {
 	case errors.Is(err, fence.ErrOtherEngine):
 		return Dialled{End: provider.OutcomeCancelled, Rule: RuleOtherEngine, Reason: "carried out by " + engineKind(e.rec.Owner)}, true
 	case !e.rec.CancelRequestedAt.IsZero():
-		return Dialled{End: provider.OutcomeCancelled, Rule: RuleCancel, Reason: "cancelled before the dial"}, true
+		return Dialled{End: provider.OutcomeCancelled, Rule: RuleCancel, Reason: cancelledBefore(e.in.N)}, true
 	}
 	return Dialled{}, false
 }
@@ -207,7 +207,7 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 		e.settlePrevious(r)
 		fence.Abort(r, e.in.N, d.Rule)
 		if r.Status != store.StatusHold {
-			r.Status, r.Reason = store.StatusScheduled, reason(d.Rule, d.Reason)
+			r.Status, r.Reason = store.StatusScheduled, storable(reason(d.Rule, d.Reason))
 		}
 		r.DueAt = d.DialAt
 		return nil

@@ -167,7 +167,7 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 		if err := fence.Claim(r, a.engine, a.now(), a.leaseUntil()); err != nil && !errors.Is(err, fence.ErrClosed) {
 			return err
 		}
-		return finish(r, in.Result, a.now())
+		return finish(r, in.Result, in.LastDial, a.now())
 	})
 	switch {
 	case errors.Is(err, errNoChange):
@@ -181,19 +181,19 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 
 // finish makes r the record of a task that has ended with res. A terminal outcome
 // moves only from unknown.
-func finish(r *store.Record, res Result, now time.Time) error {
+func finish(r *store.Record, res Result, lastDial provider.Outcome, now time.Time) error {
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
 	if d := draft(*r); d.Data.CallID != "" && d.Data.CallID == res.Data.CallID {
 		mergeDraft(&res.Data, d.Data)
 	}
-	settleLast(r, res, now)
+	settleLast(r, res, lastDial, now)
 	raw, err := json.Marshal(res)
 	if err != nil {
 		return fmt.Errorf("voicetask: the result of task %s: %w", r.ID, err)
 	}
-	r.Status, r.Outcome, r.Reason = res.Status, res.Outcome, res.Reason
+	r.Status, r.Outcome, r.Reason = res.Status, res.Outcome, storable(res.Reason)
 	r.Result, r.DueAt = raw, time.Time{}
 	return nil
 }
@@ -211,17 +211,18 @@ func mergeDraft(c *CallResult, d CallResult) {
 
 // settleLast brings the ledger of the last dial to rest: a call that was followed
 // to its end is ended, a reservation that was never used is given up.
-func settleLast(r *store.Record, res Result, now time.Time) {
+func settleLast(r *store.Record, res Result, lastDial provider.Outcome, now time.Time) {
 	if len(r.Attempts) == 0 {
 		return
 	}
+	fill(&lastDial, res.Outcome)
 	last := &r.Attempts[len(r.Attempts)-1]
 	switch last.State {
 	case store.AttemptPlaced:
 		if res.Data.CallID != "" && last.CallID != res.Data.CallID {
 			return
 		}
-		end := provider.Call{ID: last.CallID, Status: provider.StatusEnded, Outcome: res.Outcome, Reason: res.Data.CallEndReason,
+		end := provider.Call{ID: last.CallID, Status: provider.StatusEnded, Outcome: lastDial, Reason: res.Data.CallEndReason,
 			EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
 		if res.Data.Duration > 0 {
 			end.AnsweredAt = res.Data.StartTime
@@ -229,7 +230,7 @@ func settleLast(r *store.Record, res Result, now time.Time) {
 		_, _ = fence.Observe(r, last.N, end, now) // the attempt is there
 	case store.AttemptSending:
 		if res.Data.CallID != "" {
-			end := provider.Call{ID: res.Data.CallID, Status: provider.StatusEnded, Outcome: res.Outcome, Reason: res.Data.CallEndReason,
+			end := provider.Call{ID: res.Data.CallID, Status: provider.StatusEnded, Outcome: lastDial, Reason: res.Data.CallEndReason,
 				EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
 			_, _ = fence.Observe(r, last.N, end, now) // its id could not be stored when it was placed
 		}

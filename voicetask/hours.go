@@ -16,12 +16,15 @@ const (
 
 const day = 24 * time.Hour
 
-// horizon is how far ahead an opening is looked for: a year of days, since Closed
-// may shut any of them.
-const horizon = 366
+// horizon is how many days ahead an opening is looked for. A number that may be in
+// many zones can have hours in common in one half of the year only: better an
+// answer that somebody sees than a call put off for months.
+const horizon = 31
 
 // Hours are the calling hours in the callee's zone. An unknown zone never dials:
-// the task ends config_error.
+// the task ends config_error, and so does one that has no opening within 31 days.
+// Zone names are looked up in the system's database: import _ "time/tzdata" where
+// there may be none.
 type Hours struct {
 	// Start and End are since local midnight, by the wall clock; both zero = 9 h,
 	// 20 h; else Start < End <= 24 h, or the constructors refuse.
@@ -65,7 +68,7 @@ func (h Hours) check() error {
 // errNoZone and errNoOpening end a task config_error.
 var (
 	errNoZone    = errors.New("the callee's time zone is not known: set time_zone, or Hours.Zones")
-	errNoOpening = errors.New("no moment within a year is within hours in every zone of the callee")
+	errNoOpening = errors.New("no moment within the next 31 days is within hours in every zone of the callee")
 )
 
 // opening returns the first moment at or after now that is within hours in every

@@ -142,12 +142,13 @@ func (l ledger) locate(ctx context.Context, e *provider.Event) (taskID string, n
 // apply writes an event into the row, where it says something new.
 func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 	wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
-	o, err := fence.Observe(r, n, d.event.Call, now)
+	c := forRow(*r, d.event.Call)
+	o, err := fence.Observe(r, n, c, now)
 	if err != nil {
 		return err
 	}
 	d.changed = o.Changed
-	noted, err := keepDraft(r, n, d.event.Call)
+	noted, err := keepDraft(r, n, c)
 	if err != nil {
 		return err
 	}
@@ -178,8 +179,8 @@ func reopenUnknown(r *store.Record, a store.Attempt, now time.Time) error {
 	if err != nil { // erased
 		t = Task{ID: r.ID, AgentID: r.AgentID}
 	}
-	end := ending{outcome: a.Outcome, rule: RuleOutcome, words: "told late: " + a.Reason, provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
-	return finish(r, end.result(t), now)
+	end := ending{outcome: a.Outcome, rule: RuleOutcome, words: reason("told late", a.Reason), provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
+	return finish(r, end.result(t), "", now)
 }
 
 // requestCancel marks the row. A task that has ended stays as it is.
@@ -210,7 +211,7 @@ func (l ledger) cancelUnfollowed(ctx context.Context, taskID string) error {
 			t = Task{ID: r.ID, AgentID: r.AgentID}
 		}
 		end := ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled before the dial", dials: len(r.Attempts)}
-		return finish(r, end.result(t), l.now())
+		return finish(r, end.result(t), "", l.now())
 	})
 	return err
 }
@@ -221,7 +222,7 @@ func (l ledger) hold(ctx context.Context, taskID, why string) error {
 		if r.Status.Terminal() || r.Status == store.StatusHold {
 			return errNoChange
 		}
-		r.Status, r.Reason = store.StatusHold, reason(RuleHold, why)
+		r.Status, r.Reason = store.StatusHold, storable(reason(RuleHold, why))
 		return nil
 	})
 	return err
@@ -286,10 +287,11 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 			return fmt.Errorf("voicetask: Settle: dial %d is not unknown", n)
 		}
 		wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
-		if _, err := fence.Observe(r, n, end, l.now()); err != nil {
+		c := forRow(*r, end)
+		if _, err := fence.Observe(r, n, c, l.now()); err != nil {
 			return err
 		}
-		if _, err := keepDraft(r, n, end); err != nil {
+		if _, err := keepDraft(r, n, c); err != nil {
 			return err
 		}
 		if wasUnknown && n == len(r.Attempts) {
@@ -325,6 +327,17 @@ func (l ledger) erase(ctx context.Context, taskID string) error {
 		return nil
 	})
 	return err
+}
+
+// forRow is what of a call may be written into r: a row that was erased takes
+// nothing personal again, and goes on as a ledger.
+func forRow(r store.Record, c provider.Call) provider.Call {
+	if erased := r.Status.Terminal() && len(r.Task) == 0; !erased {
+		return c
+	}
+	return provider.Call{
+		ID: c.ID, Key: c.Key, Status: c.Status, Outcome: c.Outcome, CreatedAt: c.CreatedAt, AnsweredAt: c.AnsweredAt, EndedAt: c.EndedAt, CostUSD: c.CostUSD,
+	}
 }
 
 // stateOf tells from the row what a task is doing.

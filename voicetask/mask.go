@@ -2,6 +2,7 @@ package voicetask
 
 import (
 	"regexp"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -23,6 +24,12 @@ func maskedNumber(number string) string {
 		return "…"
 	}
 	return string(shown[:head]) + "…" + string(shown[len(shown)-tail:])
+}
+
+// storable drops from somebody else's words what a database's text cannot hold:
+// NUL, and what is not UTF-8. A result must never fail to be written because of it.
+func storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
 // cut shortens s to at most so many bytes, and not within a character: databases

@@ -115,6 +115,8 @@ type ending struct {
 	words    string
 	provider string
 	call     provider.Call // of the last dial; may be zero
+	// lastDial is how that one ended, where the task ended for another reason.
+	lastDial provider.Outcome
 	dials    int
 	err      string
 }
@@ -159,6 +161,19 @@ func callResult(t Task, e ending) CallResult {
 	return r
 }
 
+// input is what RecordResult is told of it.
+func (e ending) input(t Task) ResultInput {
+	return ResultInput{Task: t, Result: e.result(t), LastDial: e.lastDial}
+}
+
+// cancelledBefore says where a task was cancelled that was not on the phone.
+func cancelledBefore(n int) string {
+	if n > 1 {
+		return "cancelled between two dials"
+	}
+	return "cancelled before the dial"
+}
+
 // reason joins a rule and the words that explain it.
 func reason(rule, words string) string {
 	switch {
@@ -170,26 +185,26 @@ func reason(rule, words string) string {
 	return rule + ": " + words
 }
 
-// enrich fills what r's call lacks with what a later or fuller snapshot has.
-func (r *CallResult) enrich(c provider.Call) {
-	if r.CallID != "" && c.ID != "" && r.CallID != c.ID {
+// enrich fills what c lacks with what a later or fuller snapshot has.
+func (c *CallResult) enrich(call provider.Call) {
+	if c.CallID != "" && call.ID != "" && c.CallID != call.ID {
 		return
 	}
-	fill(&r.CallID, c.ID)
-	fill(&r.CallEndReason, c.Reason)
-	fill(&r.AssistantNumber, c.From)
-	replace(&r.RecordingURL, c.RecordingURL)
-	replace(&r.Transcript, c.Transcript)
-	replace(&r.CallSummary, c.Summary)
-	replace(&r.CostUSD, c.CostUSD)
-	if !c.AnsweredAt.IsZero() && (r.Duration == 0 || r.StartTime.IsZero()) {
-		r.StartTime = c.AnsweredAt
+	fill(&c.CallID, call.ID)
+	fill(&c.CallEndReason, call.Reason)
+	fill(&c.AssistantNumber, call.From)
+	replace(&c.RecordingURL, call.RecordingURL)
+	replace(&c.Transcript, call.Transcript)
+	replace(&c.CallSummary, call.Summary)
+	replace(&c.CostUSD, call.CostUSD)
+	if !call.AnsweredAt.IsZero() && (c.Duration == 0 || c.StartTime.IsZero()) {
+		c.StartTime = call.AnsweredAt
 	}
-	if r.EndTime.IsZero() {
-		r.EndTime = c.EndedAt
+	if c.EndTime.IsZero() {
+		c.EndTime = call.EndedAt
 	}
-	if r.Duration == 0 && !c.AnsweredAt.IsZero() && c.EndedAt.After(c.AnsweredAt) {
-		r.Duration = Seconds(c.EndedAt.Sub(c.AnsweredAt).Seconds())
+	if c.Duration == 0 && !call.AnsweredAt.IsZero() && call.EndedAt.After(call.AnsweredAt) {
+		c.Duration = Seconds(call.EndedAt.Sub(call.AnsweredAt).Seconds())
 	}
 }
 

@@ -259,8 +259,9 @@ func (t Task) MarshalJSON() ([]byte, error) {
 	if t.MaxDials != 0 {
 		w.num("max_dials", t.MaxDials)
 	}
+	var probe Task
 	w.extra(t.Extra, func(name string) bool {
-		known, _ := new(Task).setField(name, []byte("null"))
+		known, _ := probe.setField(name, []byte("null"))
 		return known
 	})
 	return w.done()
@@ -300,6 +301,12 @@ func (w *objectWriter) name(name string) {
 
 // quote writes a string as encoding/json does, but leaves <, > and & as they are.
 func (w *objectWriter) quote(s string) {
+	if plain(s) {
+		w.buf.WriteByte('"')
+		w.buf.WriteString(s)
+		w.buf.WriteByte('"')
+		return
+	}
 	enc := json.NewEncoder(&w.buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil {
@@ -307,6 +314,16 @@ func (w *objectWriter) quote(s string) {
 		return
 	}
 	w.buf.Truncate(w.buf.Len() - 1) // the encoder's newline
+}
+
+// plain reports that nothing in s needs escaping, as is nearly always so.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *objectWriter) raw(name string, value []byte) { w.name(name); w.buf.Write(value) }

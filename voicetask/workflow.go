@@ -18,7 +18,7 @@ import (
 // call it inline from another workflow: use ExecuteChild.
 func VoiceTaskWorkflow(ctx workflow.Context, t Task) (Result, error) {
 	w := &taskRun{task: t, state: State{TaskID: t.ID, Status: store.StatusPending}}
-	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryState, func() (State, error) { return w.state, nil },
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryState, func() (State, error) { return w.shown(), nil },
 		workflow.QueryHandlerOptions{Description: "What the task is doing: status, dial, call, and when it acts next by itself"}); err != nil {
 		return Result{}, err
 	}
@@ -37,14 +37,17 @@ type taskRun struct {
 	call     provider.Call      // of the current dial
 	earlier  []provider.Outcome // of the dials before it
 	previous provider.Call      // the dial before it
+	// previousProvider placed it.
+	previousProvider string
 	// notBefore is when the policy allows the current dial.
 	notBefore time.Time
 
 	cancelledAt time.Time // while a dial was being placed
 
-	held   bool
-	why    string           // it is held
-	events []provider.Event // not looked at yet
+	held    bool
+	why     string           // it is held
+	resumes int              // told so far
+	events  []provider.Event // not looked at yet
 }
 
 // listen collects signals from now on, so that none that came early is lost.
@@ -57,10 +60,13 @@ func (w *taskRun) listen(ctx workflow.Context) {
 		selector.AddReceive(holds, func(c workflow.ReceiveChannel, _ bool) {
 			c.Receive(ctx, &w.why)
 			w.held = true
+			w.tell(ctx)
 		})
 		selector.AddReceive(resumes, func(c workflow.ReceiveChannel, _ bool) {
 			c.Receive(ctx, nil)
 			w.held, w.why = false, ""
+			w.resumes++
+			w.tell(ctx)
 		})
 		selector.AddReceive(events, func(c workflow.ReceiveChannel, _ bool) {
 			var e provider.Event
@@ -77,11 +83,12 @@ func (w *taskRun) listen(ctx workflow.Context) {
 func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 	for n := 1; ; {
 		if err := w.untilResumed(ctx); err != nil {
-			return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, "cancelled before the dial"), nil
+			return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, cancelledBefore(n)), nil
 		}
+		resumes := w.resumes
 		d, err := w.dial(ctx, n)
 		if err != nil {
-			return w.ended(n, provider.OutcomeConfigError, RuleSelection, ""), err
+			return w.ended(n-1, provider.OutcomeConfigError, RuleSelection, ""), err
 		}
 		w.policy, w.provider = d.Policy, d.Provider
 		switch {
@@ -93,8 +100,8 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 			}
 			return w.ended(dials, d.End, d.Rule, d.Reason), nil
 		case !d.DialAt.IsZero():
-			if err := w.putOff(ctx, d); err != nil {
-				return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, "cancelled before the dial"), nil
+			if err := w.putOff(ctx, d, resumes); err != nil {
+				return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, cancelledBefore(n)), nil
 			}
 			continue // the same dial, judged again
 		}
@@ -109,7 +116,8 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 		if !again {
 			return w.ended(n, w.call.Outcome, rule, w.call.Reason), nil
 		}
-		w.earlier, w.previous = append(w.earlier, w.call.Outcome), w.call
+		w.earlier = append(w.earlier, w.call.Outcome)
+		w.previous, w.previousProvider = w.call, w.provider
 		w.notBefore = time.Time{}
 		if wait > 0 {
 			w.notBefore = workflow.Now(ctx).Add(wait)
@@ -124,11 +132,11 @@ func (w *taskRun) ended(dials int, o provider.Outcome, rule, words string) endin
 	if dials < len(w.earlier) {
 		dials = len(w.earlier)
 	}
-	call := w.call
-	if call.Status == "" {
-		call = w.previous
+	e := ending{outcome: o, rule: rule, words: words, provider: w.provider, call: w.call, dials: dials}
+	if w.call.Status == "" && w.previous.Status != "" {
+		e.call, e.lastDial, e.provider = w.previous, w.previous.Outcome, w.previousProvider
 	}
-	return ending{outcome: o, rule: rule, words: words, provider: w.provider, call: call, dials: dials}
+	return e
 }
 
 // outcomeOver is the outcome of a dial that we ended ourselves.
@@ -151,7 +159,7 @@ const clockSlack = time.Second
 // untilResumed waits while the task is on hold. Its error is the cancellation.
 func (w *taskRun) untilResumed(ctx workflow.Context) error {
 	if w.held {
-		w.show(ctx, State{Status: store.StatusHold, Dial: w.state.Dial, Reason: reason(RuleHold, w.why)})
+		w.show(ctx, State{Status: store.StatusHold, Dial: len(w.earlier), Reason: reason(RuleHold, w.why)})
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -160,26 +168,20 @@ func (w *taskRun) untilResumed(ctx workflow.Context) error {
 }
 
 // putOff waits until the dial may be tried again. On hold there is nothing to
-// wait for but Resume.
-func (w *taskRun) putOff(ctx workflow.Context, d Dialled) error {
+// wait for but Resume: the row may have said hold before any signal came, so what
+// counts is a Resume since the dial was judged.
+func (w *taskRun) putOff(ctx workflow.Context, d Dialled, resumes int) error {
 	status := store.StatusScheduled
 	if d.Rule == RuleHold {
 		status = store.StatusHold
 	}
-	w.show(ctx, State{Status: status, Dial: w.state.Dial, Until: d.DialAt, Reason: reason(d.Rule, d.Reason)})
+	w.show(ctx, State{Status: status, Dial: len(w.earlier), Until: d.DialAt, Reason: reason(d.Rule, d.Reason)})
 	wait := d.DialAt.Sub(workflow.Now(ctx))
 	if wait <= 0 {
 		wait = time.Second // a clock that runs ahead must not make this a busy loop
 	}
-	resumed := false
 	if d.Rule == RuleHold {
-		// The row said hold before the signal came, or Resume was faster than the signal.
-		heldBefore := w.held
-		_, err := workflow.AwaitWithOptions(ctx, awaitOptions(wait, "on hold"), func() bool {
-			heldBefore = heldBefore || w.held
-			resumed = heldBefore && !w.held
-			return resumed
-		})
+		_, err := awaitFor(ctx, wait, "on hold", func() bool { return w.resumes != resumes })
 		return err
 	}
 	return w.sleep(ctx, wait, "put off: "+d.Rule)
@@ -189,8 +191,25 @@ func (w *taskRun) sleep(ctx workflow.Context, d time.Duration, summary string) e
 	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
 
-func awaitOptions(d time.Duration, summary string) workflow.AwaitOptions {
-	return workflow.AwaitOptions{Timeout: d, TimerOptions: workflow.TimerOptions{Summary: summary}}
+// awaitFor waits until ok is true, for at most limit, and says whether it is. Its
+// error is the cancellation of ctx. The timer goes with the wait: the SDK's own
+// AwaitWithTimeout leaves it running, to wake the workflow for nothing.
+func awaitFor(ctx workflow.Context, limit time.Duration, summary string, ok func() bool) (bool, error) {
+	if ok() {
+		return true, nil
+	}
+	timerCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	timer := workflow.NewTimerWithOptions(timerCtx, limit, workflow.TimerOptions{Summary: summary})
+	met := false
+	err := workflow.Await(ctx, func() bool {
+		met = ok()
+		return met || timer.IsReady()
+	})
+	if err == nil && !met {
+		err = ctx.Err() // a cancellation makes the timer ready at once
+	}
+	return met && err == nil, err
 }
 
 // dial runs execute_call_activity, which is never cancelled: it may be in
@@ -246,7 +265,7 @@ func (w *taskRun) record(ctx workflow.Context, end ending, cause error) (Result,
 	w.show(ctx, State{Status: res.Status, Dial: res.Dials, Reason: res.Reason})
 	detached, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
-	if err := workflow.ExecuteActivity(recordOptions(detached), ActivityRecordResult, ResultInput{Task: w.task, Result: res}).Get(detached, nil); err != nil {
+	if err := workflow.ExecuteActivity(recordOptions(detached), ActivityRecordResult, end.input(w.task)).Get(detached, nil); err != nil {
 		return res, err
 	}
 	return res, cause
@@ -257,5 +276,18 @@ func (w *taskRun) record(ctx workflow.Context, end ending, cause error) (Result,
 func (w *taskRun) show(ctx workflow.Context, s State) {
 	s.TaskID, s.Provider, s.CallID, s.Call = w.task.ID, w.provider, w.call.ID, w.call.Status
 	w.state = s
-	workflow.SetCurrentDetails(ctx, s.text(w.task.maxDials(w.policy)))
+	w.tell(ctx)
+}
+
+func (w *taskRun) tell(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, w.shown().text(w.task.maxDials(w.policy)))
+}
+
+// shown is the state, and hold where the task waits for something else besides.
+func (w *taskRun) shown() State {
+	s := w.state
+	if w.held && (s.Status == store.StatusPending || s.Status == store.StatusScheduled) {
+		s.Status, s.Reason, s.Until = store.StatusHold, reason(RuleHold, w.why), time.Time{}
+	}
+	return s
 }

@@ -58,7 +58,7 @@ func (w *taskRun) follow(ctx workflow.Context, n int, d Dialled) (over string) {
 
 // untilEvent waits for an event that ends the call, for at most the silence.
 func (w *taskRun) untilEvent(ctx workflow.Context, n int, silence time.Duration) (over string, silent bool) {
-	ended, err := workflow.AwaitWithOptions(ctx, awaitOptions(silence, "waiting for the platform's word"), func() bool {
+	ended, err := awaitFor(ctx, silence, "waiting for the platform's word", func() bool {
 		w.take(n)
 		return w.call.Status == provider.StatusEnded
 	})
@@ -109,7 +109,7 @@ func (w *taskRun) afterEnd(ctx workflow.Context, n int, d Dialled) {
 	if d.AwaitAfter == 0 || w.call.AnsweredAt.IsZero() || complete() {
 		return
 	}
-	_, _ = workflow.AwaitWithOptions(ctx, awaitOptions(lateGrace, "late details of the call"), complete) // late is not lost: the row takes it
+	_, _ = awaitFor(ctx, lateGrace, "late details of the call", complete) // late is not lost: the row takes it
 }
 
 // hangUp ends the call of dial n by rule and waits, for a bounded time, until the
@@ -144,7 +144,7 @@ func (w *taskRun) awaitEnd(ctx workflow.Context, n int, in CallInput, limit time
 	defer stop() // a poll that still runs is of no more use
 	future := workflow.ExecuteActivity(awaitCallOptions(detached, n, in.Policy), ActivityAwaitCall, in)
 	done := false
-	return workflow.AwaitWithOptions(ctx, awaitOptions(limit, summary), func() bool {
+	return awaitFor(ctx, limit, summary, func() bool {
 		w.take(n)
 		if future.IsReady() && !done {
 			done = true

@@ -72,7 +72,7 @@ type Reservation struct {
 	Due      time.Time // by when somebody should have come back to the row
 }
 
-// Reserve: (none) -> reserved, reserved -> reserved, aborted -> reserved and
+// Reserve is (none) -> reserved, reserved -> reserved, aborted -> reserved and
 // not_sent -> reserved. Nobody has dialled, or it is proved that nobody did; the
 // new token makes the compare-and-set of whoever held the row before fail.
 func Reserve(r *store.Record, v Reservation) error {
@@ -117,7 +117,7 @@ func settled(a store.Attempt) bool {
 	return a.State == store.AttemptEnded
 }
 
-// Abort: reserved -> aborted. Nobody rang, and the same key may be reserved again.
+// Abort is reserved -> aborted. Nobody rang, and the same key may be reserved again.
 // An attempt that is not reserved stays as it is.
 func Abort(r *store.Record, n int, why string) {
 	if a := Find(r, n); a != nil && a.State == store.AttemptReserved {
@@ -125,7 +125,7 @@ func Abort(r *store.Record, n int, why string) {
 	}
 }
 
-// Send: reserved(token) -> sending(token). This is the right to dial: one request
+// Send is reserved(token) -> sending(token). This is the right to dial: one request
 // may follow, by the token's holder, at once.
 func Send(r *store.Record, n int, token string, now time.Time) error {
 	a := Find(r, n)
@@ -146,7 +146,7 @@ func Send(r *store.Record, n int, token string, now time.Time) error {
 	return nil
 }
 
-// NotSent: sending(token) -> not_sent, by the sender itself and only on an error
+// NotSent is sending(token) -> not_sent, by the sender itself and only on an error
 // that proves it.
 func NotSent(r *store.Record, n int, token string, kind provider.Kind, notBefore time.Time) error {
 	a := Find(r, n)
@@ -160,7 +160,7 @@ func NotSent(r *store.Record, n int, token string, kind provider.Kind, notBefore
 	return nil
 }
 
-// GiveUp: not_sent -> ended, when the error is not worth another send or the sends
+// GiveUp is not_sent -> ended, when the error is not worth another send or the sends
 // are used up.
 func GiveUp(r *store.Record, n int, o provider.Outcome, why string, now time.Time) error {
 	a := Find(r, n)
@@ -174,7 +174,7 @@ func GiveUp(r *store.Record, n int, o provider.Outcome, why string, now time.Tim
 	return nil
 }
 
-// Resend: sending -> reserved, only where the platform itself refuses to dial a
+// Resend is sending -> reserved, only where the platform itself refuses to dial a
 // key twice, for ever (Traits.IdempotentPlace).
 func Resend(r *store.Record, n int, token string, now time.Time) error {
 	a := Find(r, n)
@@ -206,7 +206,7 @@ func Ambiguous(r *store.Record, n int, token string) error {
 	return nil
 }
 
-// Unknown: sending -> unknown, after the look window. It cannot be proved either
+// Unknown is sending -> unknown, after the look window. It cannot be proved either
 // way whether a phone rang, so nobody dials this key again.
 func Unknown(r *store.Record, n int, why string) error {
 	a := Find(r, n)
@@ -220,7 +220,7 @@ func Unknown(r *store.Record, n int, why string) error {
 	return nil
 }
 
-// Lost: (none) or reserved -> unknown, when another witness says that the dial was
+// Lost is (none) or reserved -> unknown, when another witness says that the dial was
 // being sent: the store has lost a row it had acknowledged.
 func Lost(r *store.Record, n int, why string) error {
 	a := Find(r, n)

@@ -17,9 +17,11 @@ package voicetasktest
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
@@ -51,15 +53,18 @@ type Env struct {
 func New(t testing.TB, cfg voicetask.Config, steps ...providertest.Step) *Env {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(quiet()) // the SDK's own tells of every activity
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(Start)
 	return Register(t, env, cfg, steps...)
 }
 
 // Register does the same on the host's environment, for workflows that use
-// voicetask.ExecuteChild.
+// voicetask.ExecuteChild. It sets the environment's worker options.
 func Register(t testing.TB, env *testsuite.TestWorkflowEnvironment, cfg voicetask.Config, steps ...providertest.Step) *Env {
 	t.Helper()
+	// A busy machine holds a goroutine up for longer than the SDK's second.
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: 30 * time.Second})
 	e := &Env{TestWorkflowEnvironment: env, Store: cfg.Store, t: t}
 	if cfg.Now == nil {
 		cfg.Now = env.Now
@@ -90,6 +95,8 @@ func Register(t testing.TB, env *testsuite.TestWorkflowEnvironment, cfg voicetas
 	e.client = client
 	return e
 }
+
+func quiet() log.Logger { return log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
 
 // Task returns a valid task, callee in UTC.
 func Task(id string) voicetask.Task {
