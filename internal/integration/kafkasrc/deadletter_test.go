@@ -1,0 +1,210 @@
+package kafkasrc_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/superservices/voice/kafkasrc"
+)
+
+// TestDeadLetterRefused has the brokers refuse dead letters for a while: the watermark
+// stays below the broken record, everything else goes on.
+func TestDeadLetterRefused(t *testing.T) {
+	c := broker(t)
+	const bad = 20
+	var records []*kgo.Record
+	for i := range 60 {
+		r := task(fmt.Sprintf("t-%d", i), 0)
+		if i == bad {
+			r.Value = []byte("nonsense")
+		}
+		records = append(records, r)
+	}
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlqTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	produce(t, c, records...)
+	s := &submitter{}
+	r := start(t, config(c, s))
+	eventually(t, "the others are submitted", func() bool { return s.total() == len(records)-1 })
+	eventually(t, "refused three times", func() bool { return fault.Hits() >= 3 })
+	time.Sleep(1500 * time.Millisecond) // longer than a commit takes
+	if got := committed(c, group, topic, 0); got != bad {
+		t.Errorf("while dead letters are refused: committed %d, want %d", got, bad)
+	}
+	if st := r.Stats(); st.DeadLettered != 0 || st.InFlight != 1 || st.Lag != int64(len(records)-bad) {
+		t.Errorf("while dead letters are refused: %+v", st)
+	}
+	fault.Remove()
+	eventually(t, "dead letter written", func() bool { return r.Stats().DeadLettered == 1 })
+	r.mustStop(t)
+	wantCommitted(t, c, group, topic)
+	if letters := readAll(t, c, dlqTopic); len(letters) != 1 || string(letters[0].Value) != "nonsense" {
+		t.Errorf("%d dead letters", len(letters))
+	}
+}
+
+// TestDeadLetterStuckAtStop stops while a dead letter cannot be written: the record comes
+// again, and has exactly one dead letter in the end.
+func TestDeadLetterStuckAtStop(t *testing.T) {
+	c := broker(t)
+	produce(t, c, task("before", 0), &kgo.Record{Topic: topic, Value: []byte("nonsense")}, task("behind", 0))
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlqTopic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	s := &submitter{}
+	cfg := config(c, s)
+	cfg.DrainTimeout = time.Second
+	r := start(t, cfg)
+	eventually(t, "refused", func() bool { return s.total() == 2 && fault.Hits() > 0 })
+	r.mustStop(t) // the record was waiting for another try: nothing was cut off
+	if got := committed(c, group, topic, 0); got != 1 {
+		t.Errorf("committed %d, want 1", got)
+	}
+	fault.Remove()
+	r = start(t, config(c, s))
+	eventually(t, "dead letter written", func() bool { return r.Stats().DeadLettered == 1 && r.Stats().Submitted == 1 })
+	r.mustStop(t)
+	wantCommitted(t, c, group, topic)
+	if n := len(readAll(t, c, dlqTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}
+
+// TestDeadLetterAnswerLost has the broker append a dead letter and answer with an error: the
+// idempotent producer sends it again without making a second one.
+func TestDeadLetterAnswerLost(t *testing.T) {
+	c := broker(t)
+	produce(t, c, &kgo.Record{Topic: topic, Value: []byte("nonsense")})
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlqTopic, Err: kerr.NotEnoughReplicasAfterAppend, Count: 3})
+	r := start(t, config(c, &submitter{}))
+	eventually(t, "dead letter written", func() bool { return r.Stats().DeadLettered == 1 })
+	r.mustStop(t)
+	if fault.Hits() != 3 {
+		t.Errorf("the fault hit %d times", fault.Hits())
+	}
+	if n := len(readAll(t, c, dlqTopic)); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+	wantCommitted(t, c, group, topic)
+}
+
+// TestReplay puts dead letters back, once.
+func TestReplay(t *testing.T) {
+	c := broker(t)
+	var records []*kgo.Record
+	for i := range 40 {
+		records = append(records, &kgo.Record{
+			Topic: topic, Partition: int32(i % mainPartitions), Key: fmt.Appendf(nil, "key-%d", i),
+			Value:   fmt.Appendf(nil, `{"agent_id":"a","data":{"n":%d}}`, i), // without a task_id
+			Headers: []kgo.RecordHeader{{Key: "h", Value: fmt.Append(nil, i)}, {Key: kafkasrc.HeaderClass, Value: []byte("own")}},
+		})
+	}
+	records[7].Value = nil
+	produce(t, c, records...)
+	r := start(t, config(c, &submitter{}))
+	eventually(t, "buried", func() bool { return r.Stats().DeadLettered == int64(len(records)) })
+	r.mustStop(t)
+	// One that no consumer wrote.
+	produce(t, c, &kgo.Record{Topic: dlqTopic, Partition: 1, Value: []byte("stranger")})
+
+	replay := func(cfg kafkasrc.ReplayConfig) (int, int) {
+		t.Helper()
+		cfg.Brokers, cfg.DeadLetterTopic = c.ListenAddrs(), dlqTopic
+		replayed, skipped, err := kafkasrc.Replay(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return replayed, skipped
+	}
+	if n, skipped := replay(kafkasrc.ReplayConfig{DryRun: true}); n != len(records) || skipped != 1 {
+		t.Fatalf("dry run: %d replayed, %d skipped", n, skipped)
+	}
+	if n := len(readAll(t, c, topic)); n != len(records) {
+		t.Fatalf("the dry run wrote something: %d records", n)
+	}
+	cfg := kafkasrc.ReplayConfig{
+		Keep: func(m kafkasrc.Message) bool {
+			if m.Topic != dlqTopic {
+				t.Errorf("Keep saw topic %q", m.Topic)
+			}
+			return m.Value != nil
+		},
+		Edit: func(m kafkasrc.Message) kafkasrc.Message {
+			if string(m.Key) == "key-3" {
+				m.Value = value("mended")
+			}
+			return m
+		},
+	}
+	if n, skipped := replay(cfg); n != len(records)-1 || skipped != 2 {
+		t.Fatalf("%d replayed, %d skipped", n, skipped)
+	}
+	for i := range 2 {
+		if n, skipped := replay(cfg); n != 0 || skipped != 0 {
+			t.Fatalf("run %d after it: %d replayed, %d skipped", i+2, n, skipped)
+		}
+	}
+	back := readAll(t, c, topic)
+	if len(back) != 2*len(records)-1 {
+		t.Fatalf("%d records on the topic, want %d", len(back), 2*len(records)-1)
+	}
+	seen := map[string]int{}
+	for _, b := range back {
+		seen[string(b.Key)]++
+		var i int
+		if _, err := fmt.Sscanf(string(b.Key), "key-%d", &i); err != nil {
+			t.Fatal(err)
+		}
+		want := records[i]
+		mended := i == 3 && string(b.Value) == string(value("mended"))
+		if !mended && !sameBytes(b.Value, want.Value) || len(b.Headers) != 2 || b.Headers[0].Key != "h" || string(b.Headers[1].Value) != "own" {
+			t.Errorf("%s came back as %q with %v", b.Key, b.Value, b.Headers)
+		}
+	}
+	for i := range records {
+		want := 2
+		if i == 7 {
+			want = 1
+		}
+		if n := seen[fmt.Sprintf("key-%d", i)]; n != want {
+			t.Errorf("key-%d is there %d times", i, n)
+		}
+	}
+
+	// What is buried again is a new dead letter: it is replayed once more.
+	s := &submitter{}
+	r = start(t, config(c, s))
+	eventually(t, "buried again, one mended", func() bool { return r.Stats().DeadLettered == int64(len(records)-2) && s.count("mended") == 1 })
+	r.mustStop(t)
+	if n, _ := replay(cfg); n != len(records)-2 {
+		t.Errorf("%d replayed", n)
+	}
+}
+
+// TestReplayRefused has the brokers refuse what Replay writes: nothing counts, and the next run
+// does it.
+func TestReplayRefused(t *testing.T) {
+	c := broker(t)
+	for i := range 10 {
+		produce(t, c, &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "nonsense %d", i)})
+	}
+	r := start(t, config(c, &submitter{}))
+	eventually(t, "buried", func() bool { return r.Stats().DeadLettered == 10 })
+	r.mustStop(t)
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	cfg := kafkasrc.ReplayConfig{Brokers: c.ListenAddrs(), DeadLetterTopic: dlqTopic}
+	if n, _, err := kafkasrc.Replay(t.Context(), cfg); err == nil || n != 0 {
+		t.Errorf("%d replayed, error %v", n, err)
+	}
+	fault.Remove()
+	if n, _, err := kafkasrc.Replay(t.Context(), cfg); err != nil || n != 10 {
+		t.Errorf("%d replayed, error %v", n, err)
+	}
+	cfg.DeadLetterTopic = "no_such_topic"
+	if _, _, err := kafkasrc.Replay(t.Context(), cfg); err == nil {
+		t.Error("a topic that does not exist is no error")
+	}
+}

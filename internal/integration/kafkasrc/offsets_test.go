@@ -1,0 +1,76 @@
+package kafkasrc_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func fixed(records []*kgo.Record) func() []*kgo.Record {
+	return func() []*kgo.Record { return records }
+}
+
+// A watch looks at the group's committed offsets all the time and fails the test if one ever
+// passes a record that was not settled.
+type watch struct {
+	stop    chan struct{}
+	done    sync.WaitGroup
+	samples int
+	highest int64 // committed, over all partitions
+}
+
+// watchOffsets watches the group of the main topic; settled tells of a record by its key.
+func watchOffsets(t *testing.T, c *kfake.Cluster, records func() []*kgo.Record, settled func(id string) bool) *watch {
+	t.Helper()
+	w := &watch{stop: make(chan struct{})}
+	w.done.Go(func() {
+		reported := false
+		for {
+			info := c.GroupInfo(group) // before the records are looked at
+			if info != nil && !reported {
+				var sum int64
+				for _, r := range records() {
+					commit, ok := info.Commits[r.Topic][r.Partition]
+					if ok && r.Offset < commit.Offset && !settled(string(r.Key)) {
+						t.Errorf("%s/%d: committed %d, but offset %d (%s) is not settled", r.Topic, r.Partition, commit.Offset, r.Offset, r.Key)
+						reported = true
+						break
+					}
+					if ok && r.Offset < commit.Offset {
+						sum++
+					}
+				}
+				w.highest = max(w.highest, sum)
+				w.samples++
+			}
+			select {
+			case <-w.stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	t.Cleanup(w.end)
+	return w
+}
+
+func (w *watch) end() {
+	select {
+	case <-w.stop:
+	default:
+		close(w.stop)
+	}
+	w.done.Wait()
+}
+
+// wantSeen ends the watch and fails if it had nothing to see.
+func (w *watch) wantSeen(t *testing.T, atLeast int64) {
+	t.Helper()
+	w.end()
+	if w.samples < 5 || w.highest < atLeast {
+		t.Errorf("the watch saw %d samples and at most %d committed records, want at least %d", w.samples, w.highest, atLeast)
+	}
+}

@@ -1,0 +1,124 @@
+package kafkasrc_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestRestart stops the consumer again and again while Submits are in progress, some of them
+// slow, some failing, some too slow for the drain.
+func TestRestart(t *testing.T) {
+	c := broker(t)
+	records := tasks("r", 3000)
+	produce(t, c, records...)
+	s := &submitter{fail: func(ctx context.Context, _ string, nth int) error {
+		switch rand.IntN(40) {
+		case 0:
+			return errDown
+		case 1: // longer than the drain
+			select {
+			case <-time.After(400 * time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		default:
+			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+		}
+		return nil
+	}}
+	w := watchOffsets(t, c, fixed(records), func(id string) bool { return s.count(id) > 0 })
+
+	cut := 0
+	for run := 0; s.total() < len(records); run++ {
+		if run > 60 {
+			t.Fatalf("%d of %d accepted after %d runs", s.total(), len(records), run)
+		}
+		cfg := config(c, s)
+		cfg.InFlight = 48
+		cfg.DrainTimeout = 150 * time.Millisecond
+		r := start(t, cfg)
+		before := s.total()
+		eventually(t, "some progress", func() bool { return s.total() >= min(before+200, len(records)) })
+		if err := r.stop(t); err != nil {
+			cut++ // says that some were still in hand
+		}
+	}
+	// The last run has nothing left to interrupt.
+	r := start(t, config(c, s))
+	eventually(t, "no lag", func() bool {
+		st := r.Stats()
+		return st.Ready && st.Lag == 0 && st.InFlight == 0 && committedSum(c, group, topic) == int64(len(records))
+	})
+	r.mustStop(t)
+	s.wantAccepted(t, ids(records))
+	wantCommitted(t, c, group, topic)
+	w.wantSeen(t, int64(len(records)))
+	if cut == 0 {
+		t.Error("no stop ever interrupted a Submit: the test tested nothing")
+	}
+	again := 0
+	for _, id := range ids(records) {
+		again += s.count(id) - 1
+	}
+	t.Logf("%d stops interrupted Submits; %d of %d accepted more than once", cut, again, len(records))
+}
+
+// TestDown has the Submitter fail for a while: nothing is skipped, the group keeps its
+// member, reading goes on by itself.
+func TestDown(t *testing.T) {
+	for _, how := range []string{"failing", "hanging"} {
+		t.Run(how, func(t *testing.T) {
+			c := broker(t)
+			records := tasks("d", 1500)
+			produce(t, c, records...)
+			var down atomic.Bool
+			back := make(chan struct{})
+			s := &submitter{fail: func(ctx context.Context, _ string, _ int) error {
+				if !down.Load() {
+					return nil
+				}
+				if how == "hanging" {
+					<-back
+					return nil
+				}
+				return errDown
+			}}
+			w := watchOffsets(t, c, fixed(records), func(id string) bool { return s.count(id) > 0 })
+			down.Store(true)
+			cfg := config(c, s)
+			cfg.InFlight = 32
+			cfg.Librdkafka["max.poll.interval.ms"] = 6000
+			cfg.Librdkafka["session.timeout.ms"] = 6000
+			r := start(t, cfg)
+			eventually(t, "paused", func() bool { return r.Stats().Paused })
+			group1 := c.GroupInfo(group)
+			// Longer than max.poll.interval.ms: a consumer that does not poll is thrown out.
+			time.Sleep(8 * time.Second)
+			if st := r.Stats(); s.total() != 0 || st.InFlight != 32 || !st.Ready || !st.Paused {
+				t.Errorf("while down: %d accepted, %+v", s.total(), st)
+			}
+			// As far as it was fetched before the pause; a pause throws away, it does not forget.
+			if st := r.Stats(); st.Lag != int64(len(records)) {
+				t.Errorf("while down: lag %d, want %d", st.Lag, len(records))
+			}
+			down.Store(false)
+			close(back)
+			eventually(t, "all accepted", func() bool { return s.total() == len(records) })
+			group2 := c.GroupInfo(group)
+			if group1.Epoch != group2.Epoch || len(group2.Members) != 1 || group1.Members[0].MemberID != group2.Members[0].MemberID {
+				t.Errorf("membership was lost: %+v, then %+v", group1, group2)
+			}
+			eventually(t, "running again", func() bool { st := r.Stats(); return !st.Paused && st.Lag == 0 })
+			r.mustStop(t)
+			if st := r.Stats(); how == "failing" && st.Retries == 0 || st.Received != int64(len(records)) {
+				t.Errorf("%+v", st)
+			}
+			s.wantAccepted(t, ids(records))
+			wantCommitted(t, c, group, topic)
+			w.wantSeen(t, 1)
+		})
+	}
+}

@@ -1,0 +1,103 @@
+package kafkasrc_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+
+	"github.com/superservices/voice/kafkasrc"
+	"github.com/superservices/voice/voicetask"
+)
+
+// A consumer binary: read the contract's variables, submit, stop on Ctrl-C.
+func Example() {
+	var submitter voicetask.Submitter // a *voicetask.Client
+
+	cfg, err := kafkasrc.ConfigFromEnv(os.Getenv)
+	if err != nil {
+		slog.Error("configuration", "error", err)
+		return
+	}
+	cfg.Submitter = submitter
+	cfg.Logger = slog.Default()
+	consumer, err := kafkasrc.NewConsumer(cfg)
+	if err != nil {
+		slog.Error("configuration", "error", err)
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := consumer.Run(ctx); err != nil {
+		slog.Error("consumer", "error", err)
+	}
+}
+
+func ExampleDecodeTask() {
+	m := kafkasrc.Message{
+		Value:   []byte(`{"agent_id": "a1", "data": {"contact_number": "+493012345678"}}`),
+		Headers: []kafkasrc.Header{{Key: "ce_id", Value: []byte("order-7")}},
+	}
+	task, err := kafkasrc.DecodeTask(context.Background(), m)
+	fmt.Println(task.ID, task.AgentID, err)
+
+	m.Headers = nil
+	_, err = kafkasrc.DecodeTask(context.Background(), m)
+	fmt.Println(errors.Is(err, voicetask.ErrInvalidTask), err)
+	// Output:
+	// order-7 a1 <nil>
+	// true voicetask: invalid task: task_id is missing or empty
+}
+
+// A Decode of one's own, which looks something up and may fail for the time being.
+func ExampleTemporary() {
+	var registry interface {
+		Decode(ctx context.Context, b []byte) (json.RawMessage, error)
+	}
+	cfg := kafkasrc.Config{Decode: func(ctx context.Context, m kafkasrc.Message) (voicetask.Task, error) {
+		plain, err := registry.Decode(ctx, m.Value)
+		if err != nil {
+			return voicetask.Task{}, kafkasrc.Temporary(err) // tried again
+		}
+		return voicetask.ParseTask(plain) // an error is a dead letter
+	}}
+	_ = cfg
+}
+
+func ExampleProducer() {
+	producer, err := kafkasrc.NewProducer(kafkasrc.ProducerConfig{Brokers: []string{"localhost:9092"}})
+	if err != nil {
+		slog.Error("configuration", "error", err)
+		return
+	}
+	ctx := context.Background()
+	task := voicetask.Task{ID: "order-7", AgentID: "a1", Data: voicetask.Data{ContactNumber: "+493012345678"}}
+	if err := producer.Send(ctx, task, false); err != nil {
+		slog.Error("send", "error", err)
+	}
+	if err := producer.Close(ctx); err != nil {
+		slog.Error("close", "error", err)
+	}
+}
+
+// Putting back what a bug in a producer broke, mended.
+func ExampleReplay() {
+	replayed, skipped, err := kafkasrc.Replay(context.Background(), kafkasrc.ReplayConfig{
+		Brokers:         []string{"localhost:9092"},
+		DeadLetterTopic: kafkasrc.DefaultTopic + "_dlq",
+		Keep: func(m kafkasrc.Message) bool {
+			return slices.ContainsFunc(m.Headers, func(h kafkasrc.Header) bool {
+				return h.Key == kafkasrc.HeaderClass && string(h.Value) == "invalid_task"
+			})
+		},
+		Edit: func(m kafkasrc.Message) kafkasrc.Message {
+			m.Value = append([]byte(`{"agent_id": "a1", `), m.Value[1:]...)
+			return m
+		},
+	})
+	slog.Info("replayed", "replayed", replayed, "skipped", skipped, "error", err)
+}
