@@ -84,6 +84,7 @@ func (c *Consumer) addLane(own settings, topic, group string, share *share) {
 			notes:    notes,
 			count:    &c.count,
 		},
+		jobs:  make(chan job),
 		parts: map[int32]*partition{},
 	})
 }

@@ -25,6 +25,7 @@ func (l *lane) finish(cancelWork context.CancelCauseFunc) error {
 		l.receive(l.client.Poll(int(heldPollTimeout.Milliseconds())))
 		l.storeOffsets()
 	}
+	close(l.jobs) // nothing is started while stopping
 	cut := l.state.inFlight.Load()
 	cancelWork(errDrained)
 	if cut > 0 {
@@ -38,7 +39,7 @@ func (l *lane) finish(cancelWork context.CancelCauseFunc) error {
 	case cut > 0:
 		return fmt.Errorf("%d records were still in hand after the drain timeout of %v; they come again", cut, l.drain)
 	}
-	l.work.Wait()
+	l.workers.Wait()
 	return nil
 }
 

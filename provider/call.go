@@ -52,6 +52,16 @@ const (
 	OutcomeUnknown       Outcome = "unknown"        // cannot be proved either way, or an unmapped reason
 )
 
+// Valid reports whether o is one of the outcomes above.
+func (o Outcome) Valid() bool {
+	switch o {
+	case OutcomeCompleted, OutcomeVoicemail, OutcomeNoAnswer, OutcomeBusy, OutcomeDeclined, OutcomeInvalidNumber,
+		OutcomeCancelled, OutcomeTimedOut, OutcomeRateLimited, OutcomeProviderFault, OutcomeConfigError, OutcomeUnknown:
+		return true
+	}
+	return false
+}
+
 // Call is a snapshot of a call. From a webhook it may be partial: a zero field is
 // not known. A Call enters workflow history; Raw does not.
 type Call struct {

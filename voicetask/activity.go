@@ -18,7 +18,8 @@ type Activity interface {
 	// the caller retries after the policy's PollInterval.
 	AwaitCall(ctx context.Context, in CallInput) (provider.Call, error)
 	// EndCall hangs up whatever was placed under the key and returns the call as it
-	// then stands; a zero Call if nothing is known to have been placed.
+	// then stands; a zero Call if nothing is known to have been placed, and an ended
+	// one without an id if it is certain that nothing was and, for Cancel, will be.
 	EndCall(ctx context.Context, in CallInput) (provider.Call, error)
 	// RecordResult writes the result to the store, once.
 	RecordResult(ctx context.Context, in ResultInput) error

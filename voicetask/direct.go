@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ const (
 	directLease    = 30 * time.Second
 	directInFlight = 128
 	directTick     = time.Second
+	directRetry    = 10 * time.Second
 	recoverEvery   = time.Minute
 )
 
@@ -114,33 +116,65 @@ func (d *Direct) Run(ctx context.Context) error {
 	return d.drain(&steps)
 }
 
-// startDue starts a step for each due row that is ours to work on.
+// startDue starts a step for each due row that is ours to work on. Rows of the other
+// engine may be due for long, a backlog of Temporal's say, and must not hide ours: it
+// looks further until it has seen one.
 func (d *Direct) startDue(ctx, work context.Context, slots chan struct{}, steps *sync.WaitGroup) error {
+	const fewest, most = 2 * directInFlight, 64 * directInFlight
 	now := d.raw.now()
-	due, err := d.lister.List(ctx, store.Query{Statuses: openStatuses, DueBefore: now, Limit: 2 * directInFlight})
-	if err != nil {
-		return err
+	for limit := fewest; ; limit *= 2 {
+		due, err := d.lister.List(ctx, store.Query{Statuses: openStatuses, DueBefore: now, Limit: limit})
+		if err != nil {
+			return err
+		}
+		ours := slices.DeleteFunc(due, func(r store.Record) bool { return !d.mine(r, now) })
+		if len(ours) > 0 || len(due) < limit || limit >= most {
+			return d.start(ctx, work, ours, slots, steps)
+		}
 	}
+}
+
+func (d *Direct) start(ctx, work context.Context, due []store.Record, slots chan struct{}, steps *sync.WaitGroup) error {
 	for _, r := range due {
-		if !d.mine(r, now) || !d.take(r.ID) {
+		hand, step := d.job(r)
+		if step == nil {
 			continue
 		}
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
-			d.letGo(r.ID)
+			d.letGo(hand)
 			return nil
 		}
 		steps.Add(1)
 		go func() {
 			defer steps.Done()
 			defer func() { <-slots }()
-			defer d.letGo(r.ID)
-			defer d.nudge()
-			d.step(work, r.ID)
+			if err := step(work, r.ID); err != nil {
+				// The row is due still: in hand it is left alone for a while.
+				d.cfg.Logger.WarnContext(work, "the next step of a task could not be written", "task_id", r.ID, "error", err)
+				time.AfterFunc(directRetry, func() { d.letGo(hand) })
+				return
+			}
+			d.letGo(hand)
+			d.nudge()
 		}()
 	}
 	return nil
+}
+
+// job takes a due row in hand and says what to do with it: nil, nothing. A step that
+// is in hand already may be a Place that blocks for as long as the call lasts; the
+// call of a task that is being cancelled is ended beside it.
+func (d *Direct) job(r store.Record) (hand string, step func(ctx context.Context, id string) error) {
+	beside := r.ID + "/end"
+	switch {
+	case d.take(r.ID):
+		return r.ID, d.step
+	case !r.CancelRequestedAt.IsZero() && d.take(beside):
+		return beside, d.endInHand
+	}
+	return "", nil
 }
 
 // openStatuses are those in which a Direct may have something to do. A task on

@@ -13,9 +13,9 @@ import (
 // stepTimeout bounds one step; the longest is a blocking provider's call.
 const stepTimeout = executeTimeout
 
-// step does what is due for one task and writes when it is due next. An error
-// leaves the row as it is and is tried again.
-func (d *Direct) step(ctx context.Context, id string) {
+// step does what is due for one task and writes when it is due next. Its error means
+// that this could not be written: the row is due still.
+func (d *Direct) step(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	err := d.advance(ctx, id)
@@ -23,17 +23,34 @@ func (d *Direct) step(ctx context.Context, id string) {
 	delay := 10 * time.Second
 	switch {
 	case err == nil:
-		return
+		return nil
 	case errors.As(err, &wait):
 		delay = wait.delay
 	case errors.Is(err, fence.ErrOtherEngine), errors.Is(err, fence.ErrClosed), errors.Is(err, store.ErrNotFound):
-		return
+		return nil
 	default:
 		d.cfg.Logger.WarnContext(ctx, "a step of a task failed and is tried again", "task_id", id, "error", err)
 	}
-	if err := d.dueAt(ctx, id, d.raw.now().Add(delay)); err != nil {
-		d.cfg.Logger.WarnContext(ctx, "the next step of a task could not be written", "task_id", id, "error", err)
+	return d.dueAt(ctx, id, d.raw.now().Add(delay))
+}
+
+// endInHand hangs up, while another step is in hand, whatever has an id already.
+func (d *Direct) endInHand(ctx context.Context, id string) error {
+	rec, err := d.raw.get(ctx, id)
+	if err != nil {
+		return err
 	}
+	if n := len(rec.Attempts); n > 0 {
+		t, err := ParseTask(rec.Task)
+		if err != nil {
+			return err
+		}
+		s := &directStep{Direct: d, t: t, rec: rec}
+		if _, err := d.acts.EndCall(ctx, s.input(n, rec.Attempts[n-1].Provider, Policy{}, true)); err != nil {
+			return err
+		}
+	}
+	return d.dueAt(ctx, id, d.raw.now().Add(2*time.Second))
 }
 
 // dueAt puts the next step off, and renews the claim until then.
@@ -68,8 +85,24 @@ func (d *Direct) advance(ctx context.Context, id string) error {
 	return s.next(ctx)
 }
 
+// finish records the result. Once the row has ended it is due no more, so what a host
+// does besides (Config.Wrap) and could not do is tried again here, for a minute; the
+// workflow tries it without end.
 func (d *Direct) finish(ctx context.Context, t Task, e ending) error {
-	return d.acts.RecordResult(ctx, e.input(t))
+	in := e.input(t)
+	err := d.acts.RecordResult(ctx, in)
+	for delay := time.Second; err != nil && delay <= 32*time.Second; delay *= 2 {
+		if rec, getErr := d.raw.get(ctx, t.ID); getErr != nil || !rec.Status.Terminal() {
+			return err // the row is due still
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(delay):
+		}
+		err = d.acts.RecordResult(ctx, in)
+	}
+	return err
 }
 
 // directStep is one step of one task.
@@ -197,6 +230,9 @@ func (s *directStep) follow(ctx context.Context, a store.Attempt) error {
 	cancelled := !s.rec.CancelRequestedAt.IsZero()
 	if cancelled || !s.deadline(p, a).After(s.raw.now()) {
 		return s.hangUp(ctx, a, p, cancelled)
+	}
+	if p.PollInterval < 0 {
+		return s.wait(ctx, 0, p, a) // only events tell
 	}
 	c, err := s.acts.AwaitCall(ctx, s.input(a.N, a.Provider, p, false))
 	var notYet *later

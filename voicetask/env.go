@@ -39,7 +39,7 @@ func ConfigFromEnv(getenv func(string) string) (Config, ClientConfig, error) {
 	cfg := Config{
 		DefaultProvider: strings.TrimSpace(getenv(envProvider)),
 		Policy: Policy{
-			MaxDials:     e.integer(envMaxDials, DefaultMaxDials, 1, 100),
+			MaxDials:     e.integer(envMaxDials, DefaultMaxDials, 1, mostDials),
 			PollInterval: e.duration(envPollInterval, DefaultPollInterval),
 		},
 	}
@@ -48,7 +48,7 @@ func ConfigFromEnv(getenv func(string) string) (Config, ClientConfig, error) {
 	start := e.integer(envHoursStart, defaultHourStart, 0, 23)
 	end := e.integer(envHoursEnd, defaultHourEnd, 1, 24)
 	if start >= end {
-		e.fail(envHoursStart, "it must be before "+envHoursEnd)
+		e.fail(envHoursEnd, fmt.Sprintf("%d is not after %s (%d)", end, envHoursStart, start))
 	}
 	if e.boolean(envHoursEnabled, true) {
 		cfg.Hours = &Hours{Start: time.Duration(start) * time.Hour, End: time.Duration(end) * time.Hour}

@@ -1,6 +1,7 @@
 package voicetask
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -425,6 +426,7 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 	var vendor *provider.Error
 	errors.As(cause, &vendor)
 	kind := provider.KindOf(cause)
+	e.cfg.Logger.WarnContext(ctx, "a dial was not placed", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", masked(describe(cause)))
 	again := false
 	var wait time.Duration
 	err := persist(ctx, func(ctx context.Context) error {
@@ -459,7 +461,7 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 // redial policy says otherwise.
 func (e *execution) spent() Dialled {
 	a := fence.Find(&e.rec, e.in.N)
-	d := Dialled{Call: fence.CallOf(*a), Rule: RuleSends, Reason: fmt.Sprintf("not placed in %d sends: %s", a.Sends, a.Kind)}
+	d := Dialled{Call: fence.CallOf(*a), Rule: RuleSends, Reason: fmt.Sprintf("not placed in %d sends: %s", a.Sends, cmp.Or(a.Reason, string(a.Kind)))}
 	d.Call.Status = provider.StatusEnded
 	d.Call.Outcome = outcomeOf(a.Kind)
 	if !e.hostRedial {

@@ -92,7 +92,8 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 // EndCall hangs up whatever was placed under the key and returns the call as it
 // then stands; a zero Call if nothing is known to have been placed. For a task
 // that was cancelled it first notes so in the row, which keeps a dial that has not
-// passed the fence from passing it.
+// passed the fence from passing it; if none has, the call returned is ended,
+// cancelled and without an id.
 func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, error) {
 	rec, _, err := a.record(ctx, in.Task)
 	if err != nil {
@@ -112,6 +113,10 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 	}
 	known := provider.Call{ID: in.CallID, Key: in.Key}
 	att := fence.Find(&rec, in.N)
+	if in.Cancel && known.ID == "" && !mayHaveRung(att) {
+		known.Status, known.Outcome = provider.StatusEnded, provider.OutcomeCancelled
+		return known, nil
+	}
 	if att != nil {
 		known = known.Merge(fence.CallOf(*att))
 		if in.Provider == "" {
@@ -125,7 +130,7 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 	if !ok {
 		return known, nil // nothing was dialled, or nobody here can end it
 	}
-	if known.ID == "" && att != nil && att.State != store.AttemptReserved && att.State != store.AttemptAborted && att.State != store.AttemptNotSent {
+	if known.ID == "" && mayHaveRung(att) {
 		e := &execution{activities: a, in: in, provider: p}
 		if c, found := e.find(ctx, *att); found {
 			known = known.Merge(c)
@@ -135,6 +140,19 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 		return provider.Call{}, nil
 	}
 	return a.hangUp(ctx, p, in, known)
+}
+
+// mayHaveRung reports whether a dial has passed the fence and was not proved to have
+// stayed here.
+func mayHaveRung(a *store.Attempt) bool {
+	if a == nil {
+		return false
+	}
+	switch a.State {
+	case store.AttemptReserved, store.AttemptAborted, store.AttemptNotSent:
+		return false
+	}
+	return true
 }
 
 // hangUp ends a call and asks how it stands then.

@@ -17,8 +17,9 @@ type Dial struct {
 	Previous []store.Attempt
 }
 
-// Verdict of a Gate; the zero Verdict lets the dial pass. Rule and Reason are kept
-// with the task.
+// Verdict of a Gate; the zero Verdict lets the dial pass, and so does one that has
+// neither Refuse nor an Until in the future, whatever its Rule says. Rule and
+// Reason are kept with the task.
 type Verdict struct {
 	// Refuse ends the task, Outcome cancelled.
 	Refuse bool

@@ -17,13 +17,17 @@ const findSlack = 5 * time.Minute
 // ambiguous handles a reply that was lost: the phone may ring. Nobody dials this
 // key again; what was placed is looked for by later executions.
 func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error) {
-	e.cfg.Logger.WarnContext(ctx, "the reply to a dial was lost: it may have gone out", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name())
+	e.cfg.Logger.WarnContext(ctx, "the reply to a dial was lost: it may have gone out", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", masked(describe(cause)))
 	err := persist(ctx, func(ctx context.Context) error {
 		return e.move(ctx, &e.rec, func(r *store.Record) error {
 			if e.traits.IdempotentPlace {
 				return fence.Resend(r, e.in.N, e.token, e.now())
 			}
-			return fence.Ambiguous(r, e.in.N, e.token)
+			if err := fence.Ambiguous(r, e.in.N, e.token); err != nil {
+				return err
+			}
+			fence.Find(r, e.in.N).Reason = describe(cause)
+			return nil
 		})
 	}, isRefusal)
 	switch {
@@ -63,7 +67,11 @@ func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) 
 	elapsed := e.now().Sub(a.SentAt)
 	left := e.lookWindow(a) - elapsed
 	if left <= 0 {
-		return e.unknown(ctx, "the reply to the dial was lost and the call was not found")
+		why := "the reply to the dial was lost and the call was not found"
+		if a.Reason != "" {
+			why += ": " + a.Reason
+		}
+		return e.unknown(ctx, why)
 	}
 	delay := min(max(elapsed/2, time.Second), 15*time.Second, left)
 	return Dialled{}, &later{delay: delay, why: "the reply to the dial was lost: looking for the call", kind: provider.KindOutcomeUnknown}

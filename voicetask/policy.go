@@ -96,6 +96,8 @@ func (p Policy) check() error {
 	}
 	for o, r := range p.Redial {
 		switch {
+		case !o.Valid():
+			return fmt.Errorf("Redial[%q] is no outcome: use the provider.Outcome constants", o)
 		case o == provider.OutcomeUnknown:
 			return fmt.Errorf("Redial[%q] is set: a dial of unknown outcome may have rung and is never redialled", o)
 		case r.Max < 0:

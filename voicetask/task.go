@@ -78,6 +78,7 @@ func invalid(format string, args ...any) error {
 const (
 	maxIDBytes  = 200
 	maxPriority = 5
+	mostDials   = 100 // the ledger of a task is one row
 )
 
 // Validate reports what Submit would refuse; the error wraps ErrInvalidTask.
@@ -122,8 +123,8 @@ func (t Task) check() error {
 		return invalid("retry_attempt is negative")
 	case t.Priority < 0 || t.Priority > maxPriority:
 		return invalid("priority is not 1 (first) to %d", maxPriority)
-	case t.MaxDials < 0:
-		return invalid("max_dials is negative")
+	case t.MaxDials < 0 || t.MaxDials > mostDials:
+		return invalid("max_dials is not 1 to %d", mostDials)
 	case !t.NotBefore.IsZero() && !t.NotAfter.IsZero() && t.NotAfter.Before(t.NotBefore):
 		return invalid("not_after is before not_before")
 	case len(t.ModelConfig) > 0 && !jsonobj.IsNull(t.ModelConfig) && !jsonobj.IsObject(t.ModelConfig):

@@ -226,6 +226,13 @@ func (w *taskRun) dial(ctx workflow.Context, n int) (Dialled, error) {
 		in := w.input(n)
 		in.Cancel = true
 		ending := workflow.ExecuteActivity(endOptions(detached, n), ActivityEndCall, in)
+		_ = workflow.Await(detached, func() bool { return future.IsReady() || ending.IsReady() }) // never cancelled
+		var c provider.Call
+		if !future.IsReady() && ending.Get(detached, &c) == nil && c.Status == provider.StatusEnded && c.ID == "" {
+			// Nothing was sent, and the row's mark keeps it so: the activity, waiting for
+			// its next send perhaps, is of no more use.
+			return Dialled{End: provider.OutcomeCancelled, Rule: RuleCancel, Reason: "cancelled before the dial", Provider: w.provider, Policy: w.policy}, nil
+		}
 		var d Dialled
 		err := future.Get(detached, &d)
 		_ = ending.Get(detached, nil) // what it ended, execute or the following reports

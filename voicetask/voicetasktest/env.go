@@ -18,6 +18,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -106,8 +107,10 @@ func Task(id string) voicetask.Task {
 	}
 }
 
-// Run carries out one task: it is submitted as a host's service would, and run to
-// its end. The result is the stored one, which has all that came late. The error
+// Run carries out one task, once for an Env: it is submitted as a host's service
+// would, and run to its end. Cancel it on the way with
+// env.RegisterDelayedCallback(env.CancelWorkflow, 5*time.Second). The result is the
+// stored one, which has all that came late. The error
 // is Submit's or the workflow's.
 func (e *Env) Run(task voicetask.Task) (voicetask.Result, error) {
 	e.t.Helper()
@@ -156,6 +159,10 @@ func Replay(t testing.TB, register func(voicetask.WorkflowRegistrar), files ...s
 		register(replayer)
 	}
 	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("voicetasktest: a history cannot be read: %v", err)
+			continue
+		}
 		if err := replayer.ReplayWorkflowHistoryFromJSONFile(nil, file); err != nil {
 			t.Errorf("voicetasktest: %s does not replay: a change to the workflow needs workflow.GetVersion: %v", file, err)
 		}

@@ -1,0 +1,116 @@
+package voicetask_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/provider/providertest"
+	"github.com/superservices/voice/store"
+	"github.com/superservices/voice/voicetask"
+)
+
+// TestDirectPlatformThatNeitherTellsNorHangsUp: the task ends by the clock, bounded.
+func TestDirectPlatformThatNeitherTellsNorHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := eventsOnly(providertest.NewFake("vapi", providertest.Step{Lasts: time.Hour}))
+		p.end = func(context.Context, provider.CallID) error { return provider.ErrUnsupported }
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		res := o.wait()
+		require.Equal(t, provider.OutcomeTimedOut, res.Outcome)
+		require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
+		require.InDelta(t, (16 * time.Minute).Seconds(), o.now().Sub(start).Seconds(), 10)
+		require.Equal(t, store.AttemptEnded, rowOf(t, o.store, "t1").Attempts[0].State)
+	})
+}
+
+// TestDirectEndThatFailsIsTriedAgain.
+func TestDirectEndThatFailsIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, tries := fakeHook(providertest.Step{Lasts: time.Hour}), 0
+		p.end = func(ctx context.Context, id provider.CallID) error {
+			if tries++; tries < 4 {
+				return errors.New("503")
+			}
+			return p.Fake.End(ctx, id)
+		}
+		o := newOffice(t, voicetask.Config{Policy: voicetask.Policy{MaxCallDuration: time.Minute}}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.Equal(t, provider.OutcomeTimedOut, o.wait().Outcome)
+		require.Equal(t, 4, tries)
+	})
+}
+
+// TestDirectGetUnsupportedWaitsForEvents.
+func TestDirectGetUnsupportedWaitsForEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := eventsOnly(providertest.NewFake("vapi", providertest.Step{Lasts: 10 * time.Minute}))
+		p.traits = &provider.Traits{}
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(601 * time.Second)
+		require.Equal(t, 1, p.polls(), "asked once and never again")
+		require.NoError(t, o.Deliver(t.Context(), p.Event("t1/1")))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+	})
+}
+
+// TestDirectGetThatFailsForAWhile.
+func TestDirectGetThatFailsForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook()
+		var o *office
+		p.get = func(ctx context.Context, id provider.CallID) (provider.Call, error) {
+			if o.now().Sub(start) < 10*time.Minute {
+				return provider.Call{}, provider.ErrNotFound
+			}
+			return p.Fake.Get(ctx, id)
+		}
+		o = newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		require.GreaterOrEqual(t, o.now().Sub(start), 10*time.Minute)
+	})
+}
+
+// TestDirectSettleAndErase work on the row alone.
+func TestDirectSettleAndErase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{LoseReply: true, Hidden: time.Hour})
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.ErrorContains(t, o.Erase(t.Context(), "t1"), "cancel it or wait")
+		require.Equal(t, provider.OutcomeUnknown, o.wait().Outcome)
+		require.Equal(t, []string{provider.NoticeUnknownOutcome}, o.notices.kinds())
+		require.NoError(t, o.Settle(t.Context(), "t1/1", provider.Call{Outcome: provider.OutcomeNoAnswer}))
+		require.Equal(t, provider.OutcomeNoAnswer, o.wait().Outcome)
+		require.NoError(t, o.Erase(t.Context(), "t1"))
+		require.Empty(t, rowOf(t, o.store, "t1").To)
+		require.NoError(t, o.Cancel(t.Context(), "t1"), "a task that has ended stays as it is")
+		require.Equal(t, provider.OutcomeNoAnswer, o.wait().Outcome)
+	})
+}
+
+// TestDirectWrap: the decoration of the activities holds here too.
+func TestDirectWrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &callback{fails: 2}
+		o := newOffice(t, voicetask.Config{Wrap: func(a voicetask.Activity) voicetask.Activity { c.Activity = a; return c }}, fakeHook())
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		time.Sleep(time.Minute)
+		require.Len(t, c.told, 1)
+	})
+}

@@ -1,0 +1,151 @@
+package voicetask_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/provider/providertest"
+	"github.com/superservices/voice/store"
+	"github.com/superservices/voice/voicetask"
+)
+
+// left is the row of a Direct process that died in the middle of a dial.
+func left(t *testing.T, o *office, a store.Attempt, change func(r *store.Record)) {
+	t.Helper()
+	a.N, a.Key, a.Provider, a.Token, a.ReservedAt = 1, "t1/1", "vapi", "of the dead", start
+	seed(t, o.store, func(r *store.Record) {
+		r.Owner, r.LeaseUntil, r.Status, r.DueAt = "direct:dead", start.Add(30*time.Second), store.StatusProcessing, start.Add(15*time.Minute)
+		r.Attempts = []store.Attempt{a}
+		if change != nil {
+			change(r)
+		}
+	})
+}
+
+// TestRecoverAfterACrashInTheMiddleOfADial.
+func TestRecoverAfterACrashInTheMiddleOfADial(t *testing.T) {
+	for name, c := range map[string]struct {
+		attempt store.Attempt
+		rang    bool // the dead one's request went out
+		want    provider.Outcome
+		dials   int
+	}{
+		"reserved: nobody dialled":                {store.Attempt{State: store.AttemptReserved}, false, provider.OutcomeCompleted, 1},
+		"sending: the call is found":              {store.Attempt{State: store.AttemptSending, Sends: 1, SentAt: start}, true, provider.OutcomeCompleted, 1},
+		"sending: and nothing is to be found":     {store.Attempt{State: store.AttemptSending, Sends: 1, SentAt: start}, false, provider.OutcomeUnknown, 0},
+		"not sent: it is sent again":              {store.Attempt{State: store.AttemptNotSent, Sends: 1, Kind: provider.KindUnavailable, NotBefore: start.Add(10 * time.Second)}, false, provider.OutcomeCompleted, 1},
+		"ended, used up: final all the same":      {store.Attempt{State: store.AttemptEnded, Sends: 3, Kind: provider.KindUnavailable, Outcome: provider.OutcomeProviderFault, EndedAt: start}, false, provider.OutcomeProviderFault, 0},
+		"placed: it is followed":                  {store.Attempt{State: store.AttemptPlaced, Sends: 1, CallID: "call-1", SentAt: start, DialledAt: start}, true, provider.OutcomeCompleted, 1},
+		"unknown: it stays so":                    {store.Attempt{State: store.AttemptUnknown, Sends: 1, Outcome: provider.OutcomeUnknown}, false, provider.OutcomeUnknown, 0},
+		"ended, and not recorded":                 {store.Attempt{State: store.AttemptEnded, Sends: 1, CallID: "call-9", Outcome: provider.OutcomeBusy, EndedAt: start}, false, provider.OutcomeBusy, 0},
+		"ended by a fault, and not dialled again": {store.Attempt{State: store.AttemptEnded, Sends: 1, CallID: "call-9", Outcome: provider.OutcomeProviderFault, EndedAt: start}, false, provider.OutcomeCompleted, 1},
+		"aborted": {store.Attempt{State: store.AttemptAborted}, false, provider.OutcomeCompleted, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := fakeHook(providertest.Step{Lasts: 3 * time.Minute})
+				o := stillOffice(t, voicetask.Config{}, p)
+				left(t, o, c.attempt, nil)
+				if c.rang {
+					_, err := p.Fake.Place(t.Context(), provider.Request{Key: "t1/1"})
+					require.NoError(t, err)
+				}
+				o.run()
+				defer o.close()
+				time.Sleep(20 * time.Second)
+				require.Equal(t, "direct:dead", rowOf(t, o.store, "t1").Owner, "the lease holds")
+				res := o.wait()
+				require.Equal(t, c.want, res.Outcome)
+				require.Equal(t, c.dials, p.Dials())
+				require.Less(t, o.now().Sub(start), 30*time.Minute)
+				time.Sleep(time.Hour)
+				require.Equal(t, c.dials, p.Dials())
+			})
+		})
+	}
+}
+
+// TestRecoverCounts what it takes over, once.
+func TestRecoverCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := stillOffice(t, voicetask.Config{}, fakeHook())
+		left(t, o, store.Attempt{State: store.AttemptReserved}, nil)
+		n, err := o.Recover(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n, "the lease holds")
+		time.Sleep(31 * time.Second)
+		n, err = o.Recover(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		row := rowOf(t, o.store, "t1")
+		require.NotEqual(t, "direct:dead", row.Owner)
+		require.False(t, row.DueAt.After(o.now()))
+		n, err = o.Recover(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+
+		o.store.before = func(op string, _ store.Record) error { return errStoreDown }
+		time.Sleep(time.Hour)
+		_, err = stillOffice(t, voicetask.Config{Store: o.store, Now: o.now}, fakeHook()).Recover(t.Context())
+		require.ErrorIs(t, err, errStoreDown)
+	})
+}
+
+// TestRecoverLeavesWhatIsPutOffAlone: it is taken when it is due.
+func TestRecoverLeavesWhatIsPutOffAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook()
+		o := stillOffice(t, voicetask.Config{}, p)
+		seed(t, o.store, func(r *store.Record) {
+			r.Owner, r.LeaseUntil, r.Status, r.DueAt = "direct:dead", start, store.StatusScheduled, start.Add(time.Hour)
+		})
+		time.Sleep(time.Minute)
+		n, err := o.Recover(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+		o.run()
+		defer o.close()
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		require.GreaterOrEqual(t, since(rowOf(t, o.store, "t1").Attempts[0].SentAt), time.Hour)
+	})
+}
+
+// TestTwoProcessesOnOneStore: one crashes, the other carries on; nobody is called
+// twice.
+func TestTwoProcessesOnOneStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{Lasts: 10 * time.Minute})
+		s, clock := newFaultyStore(), clockFromStart()
+		first := newOffice(t, voicetask.Config{Store: s, Now: clock}, p)
+		second := newOffice(t, voicetask.Config{Store: s, Now: clock}, p)
+		defer second.close()
+		require.NoError(t, first.Submit(t.Context(), task()))
+		time.Sleep(time.Minute)
+		elsewhere, err := second.Running(t.Context(), "t1")
+		require.NoError(t, err)
+		_ = elsewhere // whether the lease still holds depends on when it was renewed last
+		first.close() // the call is up, and nothing in hand
+		require.Equal(t, provider.OutcomeCompleted, second.wait().Outcome)
+		require.Equal(t, 1, p.Dials())
+		require.Len(t, p.Requests(), 1)
+	})
+}
+
+// TestTheOtherEngineTakesOverWhatDied: a workflow finds the row of a dead Direct.
+func TestRunningElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := stillOffice(t, voicetask.Config{}, fakeHook())
+		left(t, o, store.Attempt{State: store.AttemptReserved}, nil)
+		running, err := o.Running(t.Context(), "t1")
+		require.NoError(t, err)
+		require.True(t, running, "another process has a lease")
+		time.Sleep(time.Minute)
+		running, err = o.Running(t.Context(), "t1")
+		require.NoError(t, err)
+		require.False(t, running)
+	})
+}
