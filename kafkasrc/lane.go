@@ -81,6 +81,7 @@ func (l *lane) run(ctx context.Context) error {
 	// Behind the limit the lane is not touched any more: the client may still call back.
 	err = errors.Join(err, client.shut(max(l.drain, closeLimit)))
 	l.state.lag.Store(0)
+	l.state.paused.Store(false)
 	return err
 }
 

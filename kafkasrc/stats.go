@@ -4,7 +4,9 @@ import "sync/atomic"
 
 // Stats are totals since Run began, of both lanes, and how things stand.
 type Stats struct {
-	// Ready: joined the group of the main topic. False again once stopped or thrown out.
+	// Ready: joined the group of the main topic. False again once stopped or thrown out. With
+	// GroupProtocol "consumer" it takes a partition to be ready: the client does not tell of a
+	// member that has none.
 	Ready bool
 	// Received counts records, Submitted the tasks that were accepted, DeadLettered the
 	// dead letters that were acknowledged.
@@ -14,7 +16,7 @@ type Stats struct {
 	// InFlight is how many records are in hand.
 	InFlight int64
 	// Lag is how many offsets of the assigned partitions are not settled, as far as the
-	// brokers told; a second old at most while records flow.
+	// brokers have told: nothing right behind an assignment, a second old while records flow.
 	Lag int64
 	// Paused: a lane has stopped reading until Submits in progress end.
 	Paused bool

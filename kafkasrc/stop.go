@@ -33,13 +33,13 @@ func (l *lane) finish(cancelWork context.CancelCauseFunc) error {
 	}
 	l.storeOffsets()
 
-	switch left := l.state.inFlight.Load(); {
-	case left > 0:
+	if left := l.state.inFlight.Load(); left > 0 {
 		return fmt.Errorf("%d records were still in hand after the drain timeout of %v and do not heed their context; they come again", left, l.drain)
-	case cut > 0:
-		return fmt.Errorf("%d records were still in hand after the drain timeout of %v; they come again", cut, l.drain)
 	}
 	l.workers.Wait()
+	if cut > 0 {
+		return fmt.Errorf("%d records were still in hand after the drain timeout of %v; they come again", cut, l.drain)
+	}
 	return nil
 }
 

@@ -57,7 +57,8 @@ type Traits struct {
 	// call must fit the 15 minutes of the activity.
 	Blocking bool
 	// IdempotentPlace: the platform itself refuses to dial a key twice, for
-	// ever. Only then may a dial whose answer was lost be sent again.
+	// ever. Only then may a dial whose answer was lost be sent again. The library
+	// does not make use of it yet: such a dial is looked for, like any other.
 	IdempotentPlace bool
 	// VisibilityLag is how long a placed call may stay invisible to Find;
 	// 0 means 2 minutes.

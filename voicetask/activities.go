@@ -150,6 +150,9 @@ func pendingRecord(t Task, now time.Time) (store.Record, error) {
 	if err != nil {
 		return store.Record{}, fmt.Errorf("%w: %w", ErrInvalidTask, err)
 	}
+	if len(raw) > maxTask {
+		return store.Record{}, invalid("the task is %d bytes long: Temporal carries at most %d", len(raw), maxTask)
+	}
 	due := now
 	if t.NotBefore.After(due) {
 		due = t.NotBefore
@@ -160,14 +163,19 @@ func pendingRecord(t Task, now time.Time) (store.Record, error) {
 	}, nil
 }
 
-// maxTranscript is how much of a transcript enters workflow history; the whole is
-// in the store.
-const maxTranscript = 256 << 10
+// maxTranscript and maxSummary are how much of them enters workflow history; the
+// whole is in the store. maxTask is what leaves room for them in a payload, of
+// which Temporal takes 2 MiB.
+const (
+	maxTranscript = 256 << 10
+	maxSummary    = 32 << 10
+	maxTask       = 1536 << 10
+)
 
 // forHistory drops what must not enter workflow history.
 func forHistory(c provider.Call) provider.Call {
 	c.Raw = nil
-	c.Transcript = cut(c.Transcript, maxTranscript)
+	c.Transcript, c.Summary = cut(c.Transcript, maxTranscript), cut(c.Summary, maxSummary)
 	return c
 }
 

@@ -90,7 +90,7 @@ func (c *Client) Submit(ctx context.Context, t Task) error {
 	if err != nil || rec.Status.Terminal() {
 		return err
 	}
-	if !isNew && rec.Owner != "" && rec.Owner != ownerTemporal {
+	if !isNew && directOwned(rec) && (rec.LeaseUntil.IsZero() || rec.LeaseUntil.After(c.cfg.Now())) {
 		return nil // a Direct has it
 	}
 	if !isNew && len(rec.Task) > 0 {
@@ -98,28 +98,49 @@ func (c *Client) Submit(ctx context.Context, t Task) error {
 			t = known // the first payload stands
 		}
 	}
-	return c.start(ctx, t)
+	return c.start(ctx, t, isNew)
 }
 
-func (c *Client) start(ctx context.Context, t Task) error {
+// start starts the workflow of a task whose row is open. Where the id was used
+// before, a workflow that was cut off (terminated, failed, timed out) without
+// ending the task is started again: the rows make that as safe as a reset.
+func (c *Client) start(ctx context.Context, t Task, isNew bool) error {
+	err := c.execute(ctx, t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE)
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if !errors.As(err, &started) {
+		return err
+	}
+	if isNew {
+		return nil // its row was lost, it was not
+	}
+	running, err := c.Running(ctx, t.ID)
+	if err != nil || running {
+		return err
+	}
+	err = c.execute(ctx, t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	if errors.As(err, &started) {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) execute(ctx context.Context, t Task, reuse enumspb.WorkflowIdReusePolicy) error {
 	o := client.StartWorkflowOptions{StaticSummary: summary(t)}
 	if c.cfg.StartOptions != nil {
 		c.cfg.StartOptions(t, &o)
 	}
 	o.ID = WorkflowID(t.ID)
 	fill(&o.TaskQueue, c.cfg.TaskQueue)
-	o.WorkflowIDReusePolicy = enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
+	o.WorkflowIDReusePolicy = reuse
 	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	o.WorkflowExecutionErrorWhenAlreadyStarted = true // else a duplicate is invisible
 	if o.Priority == (temporal.Priority{}) {
 		o.Priority = priority(t)
 	}
-	_, err := c.temporal.ExecuteWorkflow(ctx, o, WorkflowName, t)
-	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	if err == nil || errors.As(err, &started) {
-		return nil
+	if _, err := c.temporal.ExecuteWorkflow(ctx, o, WorkflowName, t); err != nil {
+		return fmt.Errorf("voicetask: starting the workflow of task %s: %w", t.ID, err)
 	}
-	return fmt.Errorf("voicetask: starting the workflow of task %s: %w", t.ID, err)
+	return nil
 }
 
 // priority passes the task's priority and tenant on to Temporal's task queues.
@@ -218,7 +239,7 @@ func (c *Client) State(ctx context.Context, taskID string) (State, error) {
 		return State{}, err
 	}
 	fromRow := stateOf(rec)
-	if rec.Status.Terminal() {
+	if rec.Status.Terminal() || directOwned(rec) {
 		return fromRow, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -239,6 +260,9 @@ const queryTimeout = 5 * time.Second
 // Wait returns the result once the task has ended: the row's, which may say more
 // than the workflow's.
 func (c *Client) Wait(ctx context.Context, taskID string) (Result, error) {
+	if rec, err := c.ledger.get(ctx, taskID); err == nil && directOwned(rec) {
+		return c.ledger.wait(ctx, taskID) // no workflow knows its end
+	}
 	var res Result
 	err := c.temporal.GetWorkflow(ctx, WorkflowID(taskID), "").Get(ctx, &res)
 	if stored, storeErr := c.ledger.result(ctx, taskID); storeErr == nil {

@@ -25,6 +25,8 @@ type fakeTemporal struct {
 	// The scripted answers; nil errors are successes.
 	startErr, signalErr, cancelErr, queryErr, describeErr, resultErr error
 
+	startErrs []error // of the first starts, before startErr
+
 	onStart func()
 	state   voicetask.State
 	result  voicetask.Result
@@ -44,6 +46,11 @@ func (f *fakeTemporal) ExecuteWorkflow(_ context.Context, o client.StartWorkflow
 	}
 	f.started = append(f.started, o)
 	f.inputs = append(f.inputs, args[0].(voicetask.Task))
+	if len(f.startErrs) > 0 {
+		err := f.startErrs[0]
+		f.startErrs = f.startErrs[1:]
+		return nil, err
+	}
 	return nil, f.startErr
 }
 

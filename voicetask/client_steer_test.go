@@ -202,6 +202,28 @@ func TestStateOfARow(t *testing.T) {
 	require.Equal(t, voicetask.State{TaskID: "t1", Status: store.StatusFailed, Dial: 1, Provider: "vapi", CallID: "call-1", Call: provider.StatusEnded, Reason: "outcome: busy"}, s)
 }
 
+// TestTaskOfADirect is told of by its row: no workflow knows it.
+func TestTaskOfADirect(t *testing.T) {
+	d := ended(t, provider.OutcomeBusy, func(r *store.Record) { r.Owner = "direct:1" })
+	d.temporal.resultErr, d.temporal.queryErr = errServerDown, errServerDown
+	res, err := d.Wait(t.Context(), "t1")
+	require.NoError(t, err)
+	require.Equal(t, provider.OutcomeBusy, res.Outcome)
+
+	d = newDesk(t)
+	seed(t, d.store, func(r *store.Record) {
+		r.Owner, r.Status, r.Reason = "direct:1", store.StatusScheduled, "hours: closed"
+	})
+	d.temporal.state = voicetask.State{TaskID: "t1", Reason: "of a workflow of another engine"}
+	s, err := d.State(t.Context(), "t1")
+	require.NoError(t, err)
+	require.Equal(t, "hours: closed", s.Reason)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = d.Wait(ctx, "t1")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
 // ended is a desk with a task that has ended with that outcome.
 func ended(t *testing.T, o provider.Outcome, change func(r *store.Record)) *desk {
 	t.Helper()
@@ -314,6 +336,11 @@ func TestSettleRefuses(t *testing.T) {
 		require.ErrorContains(t, d.Settle(t.Context(), c.key, c.call), c.says, name)
 	}
 	require.Equal(t, provider.OutcomeBusy, d.row(t).Outcome)
+
+	d = ended(t, provider.OutcomeUnknown, nil)
+	err := d.Settle(t.Context(), "t1/1", provider.Call{ID: "call-2", Outcome: provider.OutcomeBusy})
+	require.ErrorContains(t, err, "another call")
+	require.Empty(t, d.row(t).Attempts[0].OtherCallIDs)
 }
 
 // TestErase blanks what is personal and keeps the ledger.

@@ -233,7 +233,51 @@ func TestSubmitOfAnErasedTask(t *testing.T) {
 // TestSubmitOfATaskThatDirectHas leaves it there.
 func TestSubmitOfATaskThatDirectHas(t *testing.T) {
 	d := newDesk(t)
-	seed(t, d.store, func(r *store.Record) { r.Owner, r.LeaseUntil = "direct:1", start.Add(time.Hour) })
+	seed(t, d.store, func(r *store.Record) { r.Owner, r.LeaseUntil = "direct:1", time.Now().Add(time.Hour) })
 	require.NoError(t, d.Submit(t.Context(), task()))
 	require.Empty(t, d.temporal.started)
+}
+
+// TestSubmitRestartsWhatWasCutOff: the row is open, and its workflow was terminated.
+func TestSubmitRestartsWhatWasCutOff(t *testing.T) {
+	d := newDesk(t)
+	seed(t, d.store, func(r *store.Record) { r.Owner = "temporal" })
+	d.temporal.startErrs = []error{errStarted, nil}
+	d.temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	require.NoError(t, d.Submit(t.Context(), task()))
+	require.Len(t, d.temporal.started, 2)
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE, d.temporal.started[0].WorkflowIDReusePolicy)
+	require.Equal(t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, d.temporal.started[1].WorkflowIDReusePolicy)
+	require.Equal(t, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, d.temporal.started[1].WorkflowIDConflictPolicy)
+	require.True(t, d.temporal.started[1].WorkflowExecutionErrorWhenAlreadyStarted)
+}
+
+// TestSubmitRestartsNothingElse: one that runs, one that completed, one of a new row.
+func TestSubmitRestartsNothingElse(t *testing.T) {
+	d := newDesk(t)
+	seed(t, d.store, func(r *store.Record) { r.Owner = "temporal" })
+	d.temporal.startErr = errStarted
+	d.temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
+	require.NoError(t, d.Submit(t.Context(), task()))
+	require.Len(t, d.temporal.started, 1)
+
+	d.temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	require.NoError(t, d.Submit(t.Context(), task()), "Temporal refuses, and that is that")
+
+	d.temporal.describeErr = errServerDown
+	require.ErrorIs(t, d.Submit(t.Context(), task()), errServerDown, "nobody knows: worth a retry")
+
+	d = newDesk(t)
+	d.temporal.startErr = errStarted
+	d.temporal.status = enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED
+	require.NoError(t, d.Submit(t.Context(), task()))
+	require.Len(t, d.temporal.started, 1)
+}
+
+// TestSubmitOfATaskThatADeadDirectHad: its lease has run out.
+func TestSubmitOfATaskThatADeadDirectHad(t *testing.T) {
+	d := newDesk(t)
+	seed(t, d.store, func(r *store.Record) { r.Owner, r.LeaseUntil = "direct:1", start.Add(-time.Second) })
+	require.NoError(t, d.Submit(t.Context(), task()))
+	require.Len(t, d.temporal.started, 1)
 }

@@ -401,3 +401,20 @@ func TestDirectManyTasks(t *testing.T) {
 		require.Equal(t, tasks, p.Dials())
 	})
 }
+
+// TestDirectGateThatPanics costs its own task a step, and no other anything.
+func TestDirectGateThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, asked := fakeHook(), 0
+		o := newOffice(t, voicetask.Config{Gates: []voicetask.Gate{voicetask.GateFunc(func(context.Context, voicetask.Dial) (voicetask.Verdict, error) {
+			if asked++; asked <= 2 {
+				panic("a bad gate")
+			}
+			return voicetask.Verdict{}, nil
+		})}}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		require.Equal(t, 3, asked)
+	})
+}

@@ -2,9 +2,6 @@ package voicetask
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
@@ -66,23 +63,7 @@ func (d *Direct) State(ctx context.Context, taskID string) (State, error) {
 // Wait returns the result once the task has ended. It looks at the row, often at
 // first and every two seconds later.
 func (d *Direct) Wait(ctx context.Context, taskID string) (Result, error) {
-	const fastest, slowest = 20 * time.Millisecond, 2 * time.Second
-	for delay := fastest; ; delay = min(2*delay, slowest) {
-		rec, err := d.ledger.get(ctx, taskID)
-		if err != nil {
-			return Result{}, err
-		}
-		if rec.Status.Terminal() {
-			return d.ledger.result(ctx, taskID)
-		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return Result{}, fmt.Errorf("voicetask: waiting for task %s: %w", taskID, ctx.Err())
-		case <-timer.C:
-		}
-	}
+	return d.ledger.wait(ctx, taskID)
 }
 
 // Settle is an operator's or late evidence's word on a dial whose outcome is unknown.
@@ -103,6 +84,6 @@ func (d *Direct) Running(ctx context.Context, taskID string) (bool, error) {
 	d.mu.Lock()
 	here := d.running && rec.Owner == d.owner
 	d.mu.Unlock()
-	elsewhere := strings.HasPrefix(rec.Owner, ownerDirect) && rec.Owner != d.owner && rec.LeaseUntil.After(d.raw.now())
+	elsewhere := directOwned(rec) && rec.Owner != d.owner && rec.LeaseUntil.After(d.raw.now())
 	return !rec.Status.Terminal() && (here || elsewhere), nil
 }

@@ -3,6 +3,7 @@ package voicetask
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/superservices/voice/internal/fence"
@@ -18,7 +19,7 @@ const stepTimeout = executeTimeout
 func (d *Direct) step(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	err := d.advance(ctx, id)
+	err := d.guarded(ctx, id)
 	var wait *later
 	delay := 10 * time.Second
 	switch {
@@ -53,16 +54,37 @@ func (d *Direct) endInHand(ctx context.Context, id string) error {
 	return d.dueAt(ctx, id, d.raw.now().Add(2*time.Second))
 }
 
+// guarded turns a panic of the host's code into an error: one bad gate must not end
+// the process, and all its other tasks with it.
+func (d *Direct) guarded(ctx context.Context, id string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("voicetask: a step of task %s panicked: %v", id, p)
+		}
+	}()
+	return d.advance(ctx, id)
+}
+
 // dueAt puts the next step off, and renews the claim until then.
 func (d *Direct) dueAt(ctx context.Context, id string, at time.Time) error {
 	_, err := d.ledger.modify(ctx, id, func(r *store.Record) error {
-		if err := fence.Claim(r, d.owner, d.raw.now(), d.raw.leaseUntil()); err != nil {
+		due := at
+		if soon := d.raw.now().Add(2 * time.Second); soon.Before(due) && urgent(*r) {
+			due = soon // somebody wrote while the step was in hand
+		}
+		if err := fence.Claim(r, d.owner, d.raw.now(), due.Add(d.raw.lease)); err != nil {
 			return err
 		}
-		r.DueAt = at
+		r.DueAt = due
 		return nil
 	})
 	return err
+}
+
+// urgent reports that a row cannot wait: its call has ended, or is to be ended.
+func urgent(r store.Record) bool {
+	n := len(r.Attempts)
+	return !r.CancelRequestedAt.IsZero() || (n > 0 && r.Attempts[n-1].State == store.AttemptEnded && r.Status != store.StatusScheduled)
 }
 
 // advance is one step: what the workflow does between two waits.

@@ -104,7 +104,11 @@ func (e *execution) rowWasLost(created bool) bool {
 func (e *execution) lost(ctx context.Context) (Dialled, error) {
 	const why = "the store has lost the row of this dial: it may have been sent"
 	err := e.move(ctx, &e.rec, func(r *store.Record) error { return fence.Lost(r, e.in.N, why) })
-	if err != nil && !errors.Is(err, fence.ErrLost) {
+	switch {
+	case err == nil:
+		e.notice(ctx, provider.NoticeUnknownOutcome, fence.Find(&e.rec, e.in.N).Provider, e.rec.ID, e.in.Key)
+		e.cfg.Logger.ErrorContext(ctx, "the store has lost the row of a dial: it cannot be proved whether a phone rang", "task_id", e.rec.ID, "dial", e.in.N)
+	case !errors.Is(err, fence.ErrLost):
 		return Dialled{}, err
 	}
 	done, _, err := e.known(ctx)
@@ -202,7 +206,11 @@ func (e *execution) resolvePolicy(ctx context.Context) error {
 // putOff writes down when the dial is tried next, and by which rule.
 func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 	err := e.move(ctx, &e.rec, func(r *store.Record) error {
-		if err := fence.Claim(r, e.engine, e.now(), e.leaseUntil()); err != nil {
+		until := e.leaseUntil()
+		if !until.IsZero() {
+			until = d.DialAt.Add(e.lease) // of a task that waits: nobody else need take it before
+		}
+		if err := fence.Claim(r, e.engine, e.now(), until); err != nil {
 			return err
 		}
 		e.settlePrevious(r)
@@ -271,11 +279,13 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 	if err := e.witness.confirm(ctx, sent{Key: e.in.Key, Token: e.token, Send: fence.Find(&e.rec, e.in.N).Sends + 1}); err != nil {
 		return Dialled{}, fmt.Errorf("voicetask: this execution of the dial is no longer current: %w", err)
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
+		e.retract(ctx)
 		return Dialled{}, context.Cause(ctx)
 	}
 	passed := time.Now()
 	if err := e.pass(ctx); err != nil {
+		e.retract(ctx)
 		return e.refused(ctx, err)
 	}
 	if tooLate(passed) {
@@ -283,6 +293,14 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 			Err: errors.New("held up between the fence and the send: not sent")})
 	}
 	return e.place(ctx, req)
+}
+
+// retract takes back the word left at the other witness: nothing was sent after all.
+// Should that fail, a later execution takes it for a lost row: the safe side.
+func (e *execution) retract(ctx context.Context) {
+	if a := fence.Find(&e.rec, e.in.N); a != nil && a.State != store.AttemptSending {
+		_ = e.witness.confirm(context.WithoutCancel(ctx), sent{Key: e.in.Key, Token: e.token, Send: a.Sends})
+	}
 }
 
 // notYet is how long a dial that was not sent must still wait.
@@ -364,7 +382,16 @@ func (e *execution) onPlaced(ctx context.Context, c provider.Call) error {
 	if err != nil {
 		return err
 	}
-	return e.observe(context.WithoutCancel(ctx), &rec, e.in.N, e.provider.Name(), c)
+	if err := e.observe(context.WithoutCancel(ctx), &rec, e.in.N, e.provider.Name(), c); err != nil {
+		return err
+	}
+	if rec.CancelRequestedAt.IsZero() {
+		return nil
+	}
+	// The task was cancelled while the call had no id to end it by.
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), providerTimeout)
+	defer cancel()
+	return e.provider.End(bounded, c.ID)
 }
 
 // place sends the one request and writes down what came of it. From here on the

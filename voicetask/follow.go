@@ -75,7 +75,7 @@ func (a *activities) fuller(ctx context.Context, in CallInput, c provider.Call) 
 
 // keepWhole stores a transcript that is too long for history.
 func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Call) {
-	if len(c.Transcript) <= maxTranscript {
+	if len(c.Transcript) <= maxTranscript && len(c.Summary) <= maxSummary {
 		return
 	}
 	_, err := store.Modify(ctx, a.cfg.Store, in.Task.ID, func(r *store.Record) error {
@@ -177,6 +177,9 @@ func (a *activities) hangUp(ctx context.Context, p provider.Provider, in CallInp
 // the outcome it has, unless that was unknown. The workflow retries it until the
 // store takes it.
 func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
+	if in.Result.Data.Metadata == nil {
+		in.Result.Data.Metadata = in.Task.Data.Extra["metadata"]
+	}
 	rec, _, err := a.record(ctx, in.Task)
 	if err != nil {
 		return err
@@ -207,6 +210,13 @@ func finish(r *store.Record, res Result, lastDial provider.Outcome, now time.Tim
 		mergeDraft(&res.Data, d.Data)
 	}
 	settleLast(r, res, lastDial, now)
+	if last := len(r.Attempts); last > 0 && res.Outcome == provider.OutcomeUnknown {
+		if a := r.Attempts[last-1]; a.State == store.AttemptEnded && a.Outcome != provider.OutcomeUnknown && a.Outcome != "" {
+			// An event was faster than the engine's own "unknown".
+			res.Outcome, res.Status, res.Reason = a.Outcome, statusFor(a.Outcome), reason(RuleOutcome, reason("told late", a.Reason))
+			res.Data.enrich(fence.CallOf(a))
+		}
+	}
 	raw, err := json.Marshal(res)
 	if err != nil {
 		return fmt.Errorf("voicetask: the result of task %s: %w", r.ID, err)

@@ -153,7 +153,6 @@ type faultyStore struct {
 	mu     sync.Mutex
 	before func(op string, r store.Record) error
 	after  func(op string, r store.Record) error
-	writes int
 }
 
 func newFaultyStore() *faultyStore { return &faultyStore{Memory: store.NewMemory()} }

@@ -156,6 +156,7 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 		if err := reopenUnknown(r, *a, now); err != nil {
 			return err
 		}
+		noted = noted || r.Outcome != provider.OutcomeUnknown
 	}
 	if !o.Changed && !noted {
 		return errNoChange
@@ -252,6 +253,28 @@ func statusOfDials(r store.Record) store.Status {
 	return store.StatusPending
 }
 
+// wait looks at the row until the task has ended, often at first and every two
+// seconds later.
+func (l ledger) wait(ctx context.Context, taskID string) (Result, error) {
+	const fastest, slowest = 20 * time.Millisecond, 2 * time.Second
+	for delay := fastest; ; delay = min(2*delay, slowest) {
+		rec, err := l.get(ctx, taskID)
+		if err != nil {
+			return Result{}, err
+		}
+		if rec.Status.Terminal() {
+			return l.result(ctx, taskID)
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return Result{}, fmt.Errorf("voicetask: waiting for task %s: %w", taskID, ctx.Err())
+		case <-timer.C:
+		}
+	}
+}
+
 // result is the row's, once the task has ended.
 func (l ledger) result(ctx context.Context, taskID string) (Result, error) {
 	rec, err := l.get(ctx, taskID)
@@ -288,8 +311,11 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 		}
 		wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
 		c := forRow(*r, end)
-		if _, err := fence.Observe(r, n, c, l.now()); err != nil {
+		switch o, err := fence.Observe(r, n, c, l.now()); {
+		case err != nil:
 			return err
+		case o.Second:
+			return fmt.Errorf("voicetask: Settle: dial %d is another call: leave end.ID empty, or set it to the row's", n)
 		}
 		if _, err := keepDraft(r, n, c); err != nil {
 			return err

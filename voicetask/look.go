@@ -20,9 +20,6 @@ func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error)
 	e.cfg.Logger.WarnContext(ctx, "the reply to a dial was lost: it may have gone out", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", masked(describe(cause)))
 	err := persist(ctx, func(ctx context.Context) error {
 		return e.move(ctx, &e.rec, func(r *store.Record) error {
-			if e.traits.IdempotentPlace {
-				return fence.Resend(r, e.in.N, e.token, e.now())
-			}
 			if err := fence.Ambiguous(r, e.in.N, e.token); err != nil {
 				return err
 			}
@@ -30,15 +27,10 @@ func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error)
 			return nil
 		})
 	}, isRefusal)
-	switch {
-	case err == nil && e.traits.IdempotentPlace:
-		return Dialled{}, &later{delay: backoff(fence.Find(&e.rec, e.in.N).Sends), why: "the reply was lost: the platform refuses a second dial, so it is sent again", kind: provider.KindOutcomeUnknown}
-	case err == nil:
+	if err == nil { // else an event was faster, or the store is down: a later execution knows more
 		if a := fence.Find(&e.rec, e.in.N); a != nil && e.lookWindow(*a) == 0 {
 			return e.unknown(ctx, describe(cause))
 		}
-	case errors.Is(err, fence.ErrLost):
-		// an event was faster: the row says more than we know
 	}
 	return Dialled{}, &later{delay: time.Second, why: "the reply to the dial was lost: looking for the call", kind: provider.KindOutcomeUnknown}
 }
@@ -49,13 +41,6 @@ func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error)
 func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) {
 	if e.provider == nil {
 		return e.unknown(ctx, "the provider "+a.Provider+" is no longer registered")
-	}
-	if e.traits.IdempotentPlace && a.Sends < fence.MaxSends {
-		err := e.move(ctx, &e.rec, func(r *store.Record) error { return fence.Resend(r, e.in.N, e.token, e.now()) })
-		if err != nil {
-			return e.refused(ctx, err)
-		}
-		return Dialled{}, &later{delay: backoff(a.Sends), why: "a dial was interrupted: the platform refuses a second one, so it is sent again", kind: provider.KindOutcomeUnknown}
 	}
 	if c, found := e.find(ctx, a); found {
 		err := e.observe(ctx, &e.rec, e.in.N, a.Provider, c)

@@ -129,6 +129,9 @@ func (p Policy) fits(traits provider.Traits) error {
 // the outcomes of the dials before it. It is a function of its arguments only, so
 // that the workflow may call it.
 func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome) (wait time.Duration, again bool, rule string) {
+	if c.Outcome == provider.OutcomeUnknown && c.ID == "" {
+		return 0, false, RuleUnknown
+	}
 	redial, ok := p.Redial[c.Outcome]
 	if !ok || c.Outcome == provider.OutcomeUnknown {
 		return 0, false, RuleOutcome

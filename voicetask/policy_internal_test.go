@@ -63,7 +63,10 @@ func TestNext(t *testing.T) {
 	answered.AnsweredAt = time.Unix(1, 0)
 	silent.AnsweredAt, silent.NoSpeech = time.Unix(1, 0), true
 	pf, rl, busy := provider.OutcomeProviderFault, provider.OutcomeRateLimited, provider.OutcomeBusy
-	call := func(o provider.Outcome) provider.Call { return provider.Call{Status: provider.StatusEnded, Outcome: o} }
+	call := func(o provider.Outcome) provider.Call {
+		return provider.Call{ID: "c1", Status: provider.StatusEnded, Outcome: o}
+	}
+	unproved := provider.Call{Status: provider.StatusEnded, Outcome: provider.OutcomeUnknown}
 	s := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	many := Policy{MaxDials: 10}
 	own := Policy{MaxDials: 10, Redial: map[provider.Outcome]Redial{
@@ -96,6 +99,7 @@ func TestNext(t *testing.T) {
 		"busy, Max reached":               {own, Task{}, 3, call(busy), []provider.Outcome{busy, busy}, 0, false, RuleMaxDials},
 		"no wait given: at once":          {own, Task{}, 1, call(provider.OutcomeNoAnswer), nil, 0, true, RuleOutcome},
 		"unknown, whatever the host says": {own, Task{}, 1, call(provider.OutcomeUnknown), nil, 0, false, RuleOutcome},
+		"not known to have been placed":   {own, Task{}, 1, unproved, nil, 0, false, RuleUnknown},
 		"a fault not in the host's map":   {own, Task{}, 1, fault, nil, 0, false, RuleOutcome},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -122,6 +122,9 @@ type ending struct {
 }
 
 func (e ending) result(t Task) Result {
+	if e.outcome == "" { // a platform that says "ended" and not how
+		e.outcome = provider.OutcomeUnknown
+	}
 	return Result{
 		Status:  statusFor(e.outcome),
 		Data:    callResult(t, e),
@@ -130,6 +133,13 @@ func (e ending) result(t Task) Result {
 		Reason:  reason(e.rule, e.words),
 		Dials:   e.dials,
 	}
+}
+
+// withoutMetadata leaves out what the task, which goes with it, has already: a
+// payload has a limit of 2 MiB.
+func (r Result) withoutMetadata() Result {
+	r.Data.Metadata = nil
+	return r
 }
 
 func callResult(t Task, e ending) CallResult {
@@ -163,7 +173,7 @@ func callResult(t Task, e ending) CallResult {
 
 // input is what RecordResult is told of it.
 func (e ending) input(t Task) ResultInput {
-	return ResultInput{Task: t, Result: e.result(t), LastDial: e.lastDial}
+	return ResultInput{Task: t, Result: e.result(t).withoutMetadata(), LastDial: e.lastDial}
 }
 
 // cancelledBefore says where a task was cancelled that was not on the phone.

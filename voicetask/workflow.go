@@ -24,6 +24,9 @@ func VoiceTaskWorkflow(ctx workflow.Context, t Task) (Result, error) {
 	}
 	w.listen(ctx)
 	end, err := w.run(ctx)
+	if workflow.IsContinueAsNewError(err) {
+		return Result{}, err
+	}
 	return w.record(ctx, end, err)
 }
 
@@ -103,6 +106,10 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 			if err := w.putOff(ctx, d, resumes); err != nil {
 				return w.ended(n-1, provider.OutcomeCancelled, RuleCancel, cancelledBefore(n)), nil
 			}
+			if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+				// No dial is open, and the rows know all that this run does.
+				return ending{}, workflow.NewContinueAsNewError(ctx, WorkflowName, w.task)
+			}
 			continue // the same dial, judged again
 		}
 		w.call = d.Call
@@ -164,8 +171,14 @@ func (w *taskRun) untilResumed(ctx workflow.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return workflow.Await(ctx, func() bool { return !w.held })
+	// Signals of two callers may have crossed: after a while the row is asked, which
+	// is the truth.
+	_, err := awaitFor(ctx, holdRecheck, "on hold", func() bool { return !w.held })
+	return err
 }
+
+// holdRecheck is how long a task on hold waits for Resume before it asks its row.
+const holdRecheck = 10 * time.Minute
 
 // putOff waits until the dial may be tried again. On hold there is nothing to
 // wait for but Resume: the row may have said hold before any signal came, so what
@@ -220,6 +233,7 @@ func (w *taskRun) dial(ctx workflow.Context, n int) (Dialled, error) {
 	defer stop()
 	in := w.input(n)
 	in.Previous, in.NotBefore = w.previous, w.notBefore
+	in.Previous.Transcript, in.Previous.Summary, in.Previous.RecordingURL = "", "", "" // the ledger has no place for them
 	future := workflow.ExecuteActivity(executeOptions(detached, n), ActivityName, in)
 	if err := workflow.Await(ctx, future.IsReady); err != nil {
 		w.cancelledAt = workflow.Now(ctx)
@@ -270,6 +284,9 @@ func (w *taskRun) record(ctx workflow.Context, end ending, cause error) (Result,
 	}
 	res := end.result(w.task)
 	w.show(ctx, State{Status: res.Status, Dial: res.Dials, Reason: res.Reason})
+	if end.rule == RuleOtherEngine || end.rule == RuleClosed {
+		return res, cause // nothing here is ours to write
+	}
 	detached, stop := workflow.NewDisconnectedContext(ctx)
 	defer stop()
 	if err := workflow.ExecuteActivity(recordOptions(detached), ActivityRecordResult, end.input(w.task)).Get(detached, nil); err != nil {

@@ -77,18 +77,3 @@ func TestExecuteStopsBeforeTheFenceWhenItsContextEnds(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, p.Requests())
 }
-
-// TestInterruptedDialIsSentAgainWhereThePlatformRefusesASecond: a crash in mid-send.
-func TestInterruptedDialIsSentAgainWhereThePlatformRefusesASecond(t *testing.T) {
-	p := fakeHook()
-	p.traits = &provider.Traits{Events: true, IdempotentPlace: true}
-	w := newWorldOn(t, voicetask.Config{}, p.Fake, p)
-	seed(t, w.Store, func(r *store.Record) {
-		r.Owner, r.Status = "temporal", store.StatusProcessing
-		r.Attempts = []store.Attempt{{N: 1, Key: "t1/1", Provider: "vapi", State: store.AttemptSending, Token: "of the dead", Sends: 1, SentAt: start}}
-	})
-	res := w.runAlone(t, task())
-	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
-	require.Len(t, p.Requests(), 1)
-	require.Equal(t, 2, w.row().Attempts[0].Sends)
-}

@@ -131,37 +131,42 @@ func TestWhatCountsAsALostReply(t *testing.T) {
 	}
 }
 
-// TestLostReplyIsSentAgainWhereThePlatformRefusesASecondDial, and there only.
-func TestLostReplyIsSentAgainWhereThePlatformRefusesASecondDial(t *testing.T) {
-	fake := providertest.NewFake("vapi", providertest.Step{})
-	places := 0
+// TestLostReplyIsNeverSentAgain, not even where the platform would refuse a second
+// dial: whether it does is the platform's word, and the call is found anyway.
+func TestLostReplyIsNeverSentAgain(t *testing.T) {
+	fake, places := providertest.NewFake("vapi", providertest.Step{}), 0
 	p := &hooked{Fake: fake, traits: &provider.Traits{Events: true, IdempotentPlace: true}}
 	p.place = func(ctx context.Context, req provider.Request) (provider.Call, error) {
-		if places++; places == 1 {
-			_, _ = fake.Place(ctx, req)
-			return provider.Call{}, fails(provider.KindOutcomeUnknown)
-		}
-		return fake.Find(ctx, req.Key, time.Time{}) // the platform knows the key
-	}
-	w := newWorldOn(t, voicetask.Config{}, fake, p)
-	res := w.run(task())
-	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
-	require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
-	require.Equal(t, 2, places)
-	require.Equal(t, 2, w.row().Attempts[0].Sends)
-	require.Equal(t, 1, fake.Dials())
-}
-
-func TestIdempotentPlaceIsCappedToo(t *testing.T) {
-	fake, places := providertest.NewFake("vapi"), 0
-	p := &hooked{Fake: fake, traits: &provider.Traits{IdempotentPlace: true}}
-	p.place = func(context.Context, provider.Request) (provider.Call, error) {
 		places++
+		_, _ = fake.Place(ctx, req)
 		return provider.Call{}, fails(provider.KindOutcomeUnknown)
 	}
-	w := newWorldOn(t, voicetask.Config{Policy: always()}, fake, p)
+	w := newWorldOn(t, voicetask.Config{}, fake, p)
+	require.Equal(t, provider.OutcomeCompleted, w.run(task()).Outcome)
+	require.Equal(t, 1, places)
+	require.Equal(t, 1, w.row().Attempts[0].Sends)
+}
+
+// TestEventFasterThanUnknown: the evidence is in the row before the workflow writes
+// that it does not know.
+func TestEventFasterThanUnknown(t *testing.T) {
+	var w *world
+	cfg := voicetask.Config{Wrap: func(a voicetask.Activity) voicetask.Activity { return beforeRecord{a, func() { w.deliver("t1/1") }} }}
+	w = newWorld(t, cfg, providertest.Step{LoseReply: true, Hidden: time.Hour})
 	res := w.run(task())
-	require.Equal(t, provider.OutcomeUnknown, res.Outcome)
-	require.Equal(t, 3, places)
-	require.Equal(t, store.AttemptUnknown, w.row().Attempts[0].State)
+	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
+	require.Equal(t, store.StatusCompleted, w.row().Status)
+	require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
+	require.NotEmpty(t, res.Data.Transcript)
+}
+
+// beforeRecord does something just before the result is recorded.
+type beforeRecord struct {
+	voicetask.Activity
+	do func()
+}
+
+func (b beforeRecord) RecordResult(ctx context.Context, in voicetask.ResultInput) error {
+	b.do()
+	return b.Activity.RecordResult(ctx, in)
 }

@@ -255,6 +255,7 @@ func TestVolatileStoreThatLostItsRow(t *testing.T) {
 		require.Equal(t, provider.OutcomeUnknown, res.Outcome)
 		require.Equal(t, 1, places)
 		require.Equal(t, store.AttemptUnknown, w.row().Attempts[0].State)
+		require.Equal(t, []string{provider.NoticeUnknownOutcome}, w.notices.kinds())
 	})
 }
 

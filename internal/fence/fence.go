@@ -107,7 +107,7 @@ func Reserve(r *store.Record, v Reservation) error {
 		}
 	}
 	a.State, a.Provider, a.Token, a.ReservedAt = store.AttemptReserved, v.Provider, v.Token, v.At
-	a.NotBefore = time.Time{}
+	a.NotBefore, a.Reason = time.Time{}, ""
 	r.Status, r.DueAt, r.Reason = store.StatusProcessing, v.Due, ""
 	return nil
 }
@@ -171,24 +171,6 @@ func GiveUp(r *store.Record, n int, o provider.Outcome, why string, now time.Tim
 		return ErrLost
 	}
 	a.State, a.Outcome, a.Reason, a.EndedAt = store.AttemptEnded, o, why, now
-	return nil
-}
-
-// Resend is sending -> reserved, only where the platform itself refuses to dial a
-// key twice, for ever (Traits.IdempotentPlace).
-func Resend(r *store.Record, n int, token string, now time.Time) error {
-	a := Find(r, n)
-	switch {
-	case a == nil:
-		return ErrNoAttempt
-	case r.Status.Terminal():
-		return ErrClosed
-	case a.State != store.AttemptSending:
-		return ErrLost
-	case a.Sends >= MaxSends:
-		return ErrSpent
-	}
-	a.State, a.Token, a.ReservedAt = store.AttemptReserved, token, now
 	return nil
 }
 
@@ -280,7 +262,9 @@ func Observe(r *store.Record, n int, c provider.Call, now time.Time) (Observatio
 
 func end(a *store.Attempt, c provider.Call, now time.Time) {
 	undecided := a.State != store.AttemptEnded || a.Outcome == "" || a.Outcome == provider.OutcomeUnknown
-	a.State = store.AttemptEnded
+	if a.State != store.AttemptEnded {
+		a.State, a.Reason = store.AttemptEnded, "" // it said why we did not know
+	}
 	if undecided {
 		if c.Outcome != "" {
 			a.Outcome = c.Outcome

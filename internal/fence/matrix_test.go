@@ -69,13 +69,6 @@ func TestEveryTransitionFromEveryState(t *testing.T) {
 				store.AttemptSending: lost, store.AttemptPlaced: lost, store.AttemptUnknown: lost, store.AttemptEnded: lost,
 			},
 		},
-		"Resend": {
-			func(r *store.Record) error { return fence.Resend(r, 1, token, now) },
-			column{
-				none: gone, store.AttemptSending: leads(store.AttemptReserved), store.AttemptReserved: lost, store.AttemptAborted: lost,
-				store.AttemptNotSent: lost, store.AttemptPlaced: lost, store.AttemptUnknown: lost, store.AttemptEnded: lost,
-			},
-		},
 		"Ambiguous": {
 			func(r *store.Record) error { return fence.Ambiguous(r, 1, token) },
 			column{
@@ -172,8 +165,6 @@ func TestWhatKeepsADialFromGoingOut(t *testing.T) {
 		"Send, completed":        {send, func(r *store.Record) { r.Status = store.StatusCompleted }, fence.ErrClosed},
 		"Send, cancelling":       {send, func(r *store.Record) { r.CancelRequestedAt = now }, fence.ErrCancelled},
 		"Send, on hold":          {send, func(r *store.Record) { r.Status = store.StatusHold }, fence.ErrHeld},
-		"Resend, completed":      {func(r *store.Record) error { return fence.Resend(r, 1, token, now) }, func(r *store.Record) { r.Status = store.StatusFailed; r.Attempts[0].State = store.AttemptSending }, fence.ErrClosed},
-		"Resend, sends used up":  {func(r *store.Record) error { return fence.Resend(r, 1, token, now) }, func(r *store.Record) { r.Attempts[0].State, r.Attempts[0].Sends = store.AttemptSending, fence.MaxSends }, fence.ErrSpent},
 		"Reserve, sends used up": {reserve, func(r *store.Record) { r.Attempts[0].State, r.Attempts[0].Sends = store.AttemptNotSent, fence.MaxSends }, fence.ErrSpent},
 	} {
 		t.Run(name, func(t *testing.T) {

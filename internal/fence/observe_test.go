@@ -103,8 +103,10 @@ func TestEvidenceBeatsUnknown(t *testing.T) {
 	require.Equal(t, provider.CallID("call-1"), r.Attempts[0].CallID)
 
 	r = inState(store.AttemptUnknown)
+	r.Attempts[0].Reason = "not found"
 	observe(t, &r, provider.Call{ID: "call-1", Status: provider.StatusEnded, Outcome: provider.OutcomeNoAnswer})
 	require.Equal(t, provider.OutcomeNoAnswer, r.Attempts[0].Outcome)
+	require.Empty(t, r.Attempts[0].Reason, "why we did not know is not why it ended")
 }
 
 // TestTheTasksStatusFollows: in_progress, unless it is on hold or over.

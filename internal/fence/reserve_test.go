@@ -139,6 +139,7 @@ func TestAbortSaysWhyAndCanBeReservedAgain(t *testing.T) {
 	require.NoError(t, fence.Reserve(&r, reservation()))
 	require.Len(t, r.Attempts, 1)
 	require.Equal(t, 1, r.Attempts[0].N, "nobody rang: n does not grow")
+	require.Empty(t, r.Attempts[0].Reason)
 }
 
 func TestAmbiguousNotesThatTheSenderIsBack(t *testing.T) {

@@ -49,14 +49,21 @@ type Env struct {
 	client *voicetask.Client
 }
 
+// runTimeout is how long a task may take on an environment of New, by its clock.
+const runTimeout = 31 * 24 * time.Hour
+
 // New registers cfg on a new environment. Nil Providers: a Fake "vapi" with steps;
-// nil Store: a Memory.
+// nil Store: a Memory. A task that has not ended after 31 days of the environment's
+// clock fails; SetWorkflowRunTimeout gives it longer.
 func New(t testing.TB, cfg voicetask.Config, steps ...providertest.Step) *Env {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet()) // the SDK's own tells of every activity
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetStartTime(Start)
+	// What never works, a store that stays down say, would otherwise be tried for ever
+	// by a clock that skips.
+	env.SetWorkflowRunTimeout(runTimeout)
 	return Register(t, env, cfg, steps...)
 }
 

@@ -72,7 +72,9 @@ func TestCallOfManyPolls(t *testing.T) {
 // TestWhatNeverWorksEnds: a host's test of it must not run for ever.
 func TestWhatNeverWorksEnds(t *testing.T) {
 	env := voicetasktest.New(t, voicetask.Config{Gates: []voicetask.Gate{voicetask.GateFunc(
-		func(context.Context, voicetask.Dial) (voicetask.Verdict, error) { return voicetask.Verdict{}, errors.New("down") },
+		func(context.Context, voicetask.Dial) (voicetask.Verdict, error) {
+			return voicetask.Verdict{}, errors.New("down")
+		},
 	)}})
 	_, err := env.Run(voicetasktest.Task("t1"))
 	require.Error(t, err)

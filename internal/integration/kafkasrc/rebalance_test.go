@@ -34,6 +34,7 @@ func TestRebalance(t *testing.T) {
 		{"cooperative", "classic", ""}, {"eager", "classic", "range"}, {"KIP-848", "consumer", ""},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
 			c := broker(t)
 			s := &submitter{fail: func(context.Context, string, int) error {
 				time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)

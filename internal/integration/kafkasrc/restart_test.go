@@ -71,6 +71,7 @@ func TestRestart(t *testing.T) {
 func TestDown(t *testing.T) {
 	for _, how := range []string{"failing", "hanging"} {
 		t.Run(how, func(t *testing.T) {
+			t.Parallel()
 			c := broker(t)
 			records := tasks("d", 1500)
 			produce(t, c, records...)

@@ -22,6 +22,7 @@ import (
 func TestMissingTopics(t *testing.T) {
 	for _, protocol := range []string{"classic", "consumer"} {
 		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
 			c := emptyBroker(t)
 			var log logBuffer
 			s := &submitter{}
