@@ -206,9 +206,6 @@ func finish(r *store.Record, res Result, lastDial provider.Outcome, now time.Tim
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
-	if d := draft(*r); d.Data.CallID != "" && d.Data.CallID == res.Data.CallID {
-		mergeDraft(&res.Data, d.Data)
-	}
 	settleLast(r, res, lastDial, now)
 	if last := len(r.Attempts); last > 0 && res.Outcome == provider.OutcomeUnknown {
 		if a := r.Attempts[last-1]; a.State == store.AttemptEnded && a.Outcome != provider.OutcomeUnknown && a.Outcome != "" {
@@ -216,6 +213,9 @@ func finish(r *store.Record, res Result, lastDial provider.Outcome, now time.Tim
 			res.Outcome, res.Status, res.Reason = a.Outcome, statusFor(a.Outcome), reason(RuleOutcome, reason("told late", a.Reason))
 			res.Data.enrich(fence.CallOf(a))
 		}
+	}
+	if d := draft(*r); d.Data.CallID != "" && d.Data.CallID == res.Data.CallID {
+		mergeDraft(&res.Data, d.Data)
 	}
 	raw, err := json.Marshal(res)
 	if err != nil {

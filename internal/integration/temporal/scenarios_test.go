@@ -250,3 +250,16 @@ func TestCancelDuringTheCallHangsUp(t *testing.T) {
 		})
 	}
 }
+
+// A workflow that was cut off leaves an open row. Submitting the task again starts
+// it again, and the row keeps it from ringing twice.
+func TestTerminatedWorkflowIsStartedAgain(t *testing.T) {
+	r := newRig(t, nil, providertest.Step{Lasts: 500 * time.Millisecond})
+	r.submit("cut-off")
+	r.untilRow("cut-off", "placed", attempt(1, store.AttemptPlaced))
+	require.NoError(t, r.temporal.TerminateWorkflow(t.Context(), voicetask.WorkflowID("cut-off"), "", "test"))
+	r.submit("cut-off")
+	res := r.wait("cut-off")
+	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
+	require.Equal(t, 1, r.fake.Dials())
+}
