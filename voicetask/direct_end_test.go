@@ -111,6 +111,6 @@ func TestDirectWrap(t *testing.T) {
 		require.NoError(t, o.Submit(t.Context(), task()))
 		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
 		time.Sleep(time.Minute)
-		require.Len(t, c.told, 1)
+		require.Len(t, c.told(), 1)
 	})
 }

@@ -24,6 +24,7 @@ func (o *office) wait() voicetask.Result {
 	o.t.Helper()
 	res, err := o.Wait(o.t.Context(), "t1")
 	require.NoError(o.t, err)
+	synctest.Wait() // for what is still in hand
 	return res
 }
 
@@ -78,14 +79,9 @@ func TestDirectSubmitThatWasCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, voicetask.Config{}, fakeHook())
 		defer o.close()
-		o.store.before = func(op string, _ store.Record) error {
-			if op == "update" {
-				return errStoreDown
-			}
-			return nil
-		}
+		o.store.refuse(func(op string, _ store.Record) error { return errIf(op == "update", "%w", errStoreDown) })
 		require.ErrorIs(t, o.Submit(t.Context(), task()), errStoreDown)
-		o.store.before = nil
+		o.store.refuse(nil)
 		time.Sleep(time.Hour)
 		require.Empty(t, rowOf(t, o.store, "t1").Owner, "nobody accepted it")
 		require.NoError(t, o.Submit(t.Context(), task()))
@@ -347,12 +343,7 @@ func TestDirectStoreDownForAWhile(t *testing.T) {
 		in := task()
 		in.NotBefore = start.Add(10 * time.Second)
 		require.NoError(t, o.Submit(t.Context(), in))
-		o.store.before = func(string, store.Record) error {
-			if o.now().Sub(start) < time.Hour {
-				return errStoreDown
-			}
-			return nil
-		}
+		o.store.refuse(func(string, store.Record) error { return errIf(o.now().Sub(start) < time.Hour, "%w", errStoreDown) })
 		time.Sleep(59 * time.Minute)
 		require.Empty(t, p.Requests())
 		time.Sleep(2 * time.Minute)

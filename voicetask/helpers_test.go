@@ -157,42 +157,49 @@ type faultyStore struct {
 
 func newFaultyStore() *faultyStore { return &faultyStore{Memory: store.NewMemory()} }
 
-var errStoreDown = errors.New("store: connection refused")
-
-func (s *faultyStore) ask(f func(string, store.Record) error, op string, r store.Record) error {
+// refuse sets before while somebody may be asking it.
+func (s *faultyStore) refuse(before func(op string, r store.Record) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f == nil {
+	s.before = before
+}
+
+var errStoreDown = errors.New("store: connection refused")
+
+func (s *faultyStore) ask(f *func(string, store.Record) error, op string, r store.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *f == nil {
 		return nil
 	}
-	return f(op, r)
+	return (*f)(op, r)
 }
 
 func (s *faultyStore) Create(ctx context.Context, r store.Record) (store.Record, error) {
-	if err := s.ask(s.before, "create", r); err != nil {
+	if err := s.ask(&s.before, "create", r); err != nil {
 		return store.Record{}, err
 	}
 	got, err := s.Memory.Create(ctx, r)
 	if err == nil {
-		err = s.ask(s.after, "create", r)
+		err = s.ask(&s.after, "create", r)
 	}
 	return got, err
 }
 
 func (s *faultyStore) Get(ctx context.Context, id string) (store.Record, error) {
-	if err := s.ask(s.before, "get", store.Record{ID: id}); err != nil {
+	if err := s.ask(&s.before, "get", store.Record{ID: id}); err != nil {
 		return store.Record{}, err
 	}
 	return s.Memory.Get(ctx, id)
 }
 
 func (s *faultyStore) Update(ctx context.Context, r store.Record) (store.Record, error) {
-	if err := s.ask(s.before, "update", r); err != nil {
+	if err := s.ask(&s.before, "update", r); err != nil {
 		return store.Record{}, err
 	}
 	got, err := s.Memory.Update(ctx, r)
 	if err == nil {
-		err = s.ask(s.after, "update", r)
+		err = s.ask(&s.after, "update", r)
 	}
 	return got, err
 }

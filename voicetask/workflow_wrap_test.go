@@ -3,6 +3,7 @@ package voicetask_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,8 +21,14 @@ import (
 type callback struct {
 	voicetask.Activity
 	mu    sync.Mutex
-	told  []voicetask.ResultInput
+	heard []voicetask.ResultInput
 	fails int
+}
+
+func (c *callback) told() []voicetask.ResultInput {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.heard)
 }
 
 func (c *callback) RecordResult(ctx context.Context, in voicetask.ResultInput) error {
@@ -34,7 +41,7 @@ func (c *callback) RecordResult(ctx context.Context, in voicetask.ResultInput) e
 		c.fails--
 		return errors.New("callback: 503")
 	}
-	c.told = append(c.told, in)
+	c.heard = append(c.heard, in)
 	return nil
 }
 
@@ -45,9 +52,9 @@ func TestWrapDecoratesRecordResult(t *testing.T) {
 	in := task()
 	in.Callback = "https://example.test/cb"
 	w.run(in)
-	require.Len(t, c.told, 1)
-	require.Equal(t, "https://example.test/cb", c.told[0].Task.Callback)
-	require.Equal(t, provider.OutcomeCompleted, c.told[0].Result.Outcome)
+	require.Len(t, c.told(), 1)
+	require.Equal(t, "https://example.test/cb", c.told()[0].Task.Callback)
+	require.Equal(t, provider.OutcomeCompleted, c.told()[0].Result.Outcome)
 	require.Equal(t, store.StatusCompleted, w.row().Status)
 }
 
@@ -59,8 +66,8 @@ func TestSelectionErrorIsRecordedThroughWrapToo(t *testing.T) {
 	in.Data.Provider = "twilio"
 	_, err := w.Run(in)
 	require.Error(t, err)
-	require.Len(t, c.told, 1)
-	require.Equal(t, store.StatusFailed, c.told[0].Result.Status)
+	require.Len(t, c.told(), 1)
+	require.Equal(t, store.StatusFailed, c.told()[0].Result.Status)
 }
 
 // TestActivitiesComposeWithHostRetries: a host that wraps Place with a retry of its

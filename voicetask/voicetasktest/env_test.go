@@ -76,9 +76,25 @@ func TestWhatNeverWorksEnds(t *testing.T) {
 			return voicetask.Verdict{}, errors.New("down")
 		},
 	)}})
+	env.SetWorkflowRunTimeout(24 * time.Hour)
 	_, err := env.Run(voicetasktest.Task("t1"))
 	require.Error(t, err)
 	require.Empty(t, env.Fake.Requests())
+}
+
+// TestTaskOfManyWeeks needs to be allowed for.
+func TestTaskOfManyWeeks(t *testing.T) {
+	task := voicetasktest.Task("t1")
+	task.NotBefore = voicetasktest.Start.AddDate(0, 2, 0)
+	env := voicetasktest.New(t, voicetask.Config{})
+	_, err := env.Run(task)
+	require.Error(t, err, "31 days is what an environment gives")
+
+	env = voicetasktest.New(t, voicetask.Config{})
+	env.SetWorkflowRunTimeout(100 * 24 * time.Hour)
+	res, err := env.Run(task)
+	require.NoError(t, err)
+	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
 }
 
 func TestStoreAndProvidersOfTheHost(t *testing.T) {
