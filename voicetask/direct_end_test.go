@@ -108,9 +108,12 @@ func TestDirectWrap(t *testing.T) {
 		c := &callback{fails: 2}
 		o := newOffice(t, voicetask.Config{Wrap: func(a voicetask.Activity) voicetask.Activity { c.Activity = a; return c }}, fakeHook())
 		defer o.close()
-		require.NoError(t, o.Submit(t.Context(), task()))
+		in := task()
+		in.Data.Extra = raws("metadata", `{"k":1}`)
+		require.NoError(t, o.Submit(t.Context(), in))
 		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
 		time.Sleep(time.Minute)
 		require.Len(t, c.told(), 1)
+		require.JSONEq(t, `{"k":1}`, string(c.told()[0].Result.Data.Metadata))
 	})
 }

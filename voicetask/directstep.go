@@ -111,7 +111,7 @@ func (d *Direct) advance(ctx context.Context, id string) error {
 // does besides (Config.Wrap) and could not do is tried again here, for a minute; the
 // workflow tries it without end.
 func (d *Direct) finish(ctx context.Context, t Task, e ending) error {
-	in := e.input(t)
+	in := e.input(t).withMetadata()
 	err := d.acts.RecordResult(ctx, in)
 	for delay := time.Second; err != nil && delay <= 32*time.Second; delay *= 2 {
 		if rec, getErr := d.raw.get(ctx, t.ID); getErr != nil || !rec.Status.Terminal() {

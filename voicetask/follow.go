@@ -177,9 +177,6 @@ func (a *activities) hangUp(ctx context.Context, p provider.Provider, in CallInp
 // the outcome it has, unless that was unknown. The workflow retries it until the
 // store takes it.
 func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
-	if in.Result.Data.Metadata == nil {
-		in.Result.Data.Metadata = in.Task.Data.Extra["metadata"]
-	}
 	rec, _, err := a.record(ctx, in.Task)
 	if err != nil {
 		return err

@@ -86,5 +86,5 @@ func (r registered) voiceEndCall(ctx context.Context, in CallInput) (provider.Ca
 }
 
 func (r registered) voiceRecordResult(ctx context.Context, in ResultInput) error {
-	return temporalError(r.a.RecordResult(ctx, in))
+	return temporalError(r.a.RecordResult(ctx, in.withMetadata()))
 }

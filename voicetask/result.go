@@ -176,6 +176,14 @@ func (e ending) input(t Task) ResultInput {
 	return ResultInput{Task: t, Result: e.result(t).withoutMetadata(), LastDial: e.lastDial}
 }
 
+// withMetadata puts it back, for RecordResult and what decorates it.
+func (in ResultInput) withMetadata() ResultInput {
+	if in.Result.Data.Metadata == nil {
+		in.Result.Data.Metadata = in.Task.Data.Extra["metadata"]
+	}
+	return in
+}
+
 // cancelledBefore says where a task was cancelled that was not on the phone.
 func cancelledBefore(n int) string {
 	if n > 1 {

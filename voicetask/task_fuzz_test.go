@@ -22,6 +22,7 @@ func FuzzParseTask(f *testing.F) {
 		`{"task_id":"t1","agent_id":"a1","data":{"contact_name":"Ada","name":"Ada","contact_number":7,"host":{"deep":[[]]}}}`,
 		`{"task_id":"t1","agent_id":"a1","data":{"name":"Ada","room":"r","room":1,"contact_name":null}}`,
 		` { "task_id" : "t1" , "agent_id":"\u00fc" , "data" : { } , "k" : " \" } " } `,
+		message(`"instructions":"say \"hi\"\n\\ \u0000 \u2028 <b>","time_zone":"\ud83d\ude00"`),
 		`{"task_id":"a/b","agent_id":"a1","data":{}}`, `{"task_id":1}`, `[]`, `null`, "\ufeff{}", `{"data":{}`, `{"data":{"x":"\ud800"}}`,
 	} {
 		f.Add([]byte(seed))

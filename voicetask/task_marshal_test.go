@@ -1,7 +1,9 @@
 package voicetask_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,28 @@ func TestMarshalTaskFull(t *testing.T) {
 			NotBefore: time.Date(2026, 1, 7, 10, 0, 0, 0, zone), NotAfter: time.Date(2026, 1, 7, 10, 0, 0, 0, time.UTC),
 			TimeZone: "UTC", MaxDials: 4, Extra: raws(`z`, `1e999`, `x`, `[1,  2]`),
 		}))
+}
+
+// TestMarshalQuotesAsEncodingJSONDoes, but for <, > and &.
+func TestMarshalQuotesAsEncodingJSONDoes(t *testing.T) {
+	for _, s := range []string{
+		"", "plain", `say "hi"`, `back\slash`, "two\nlines\r\t", "\x00\x1f\x7f", "<b>&amp;</b>", "grüße", "任务", "😀", "\u2028\u2029", "bad\xff", "\ufffd",
+	} {
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		require.NoError(t, enc.Encode(s))
+		task := voicetask.Task{ID: "t1", AgentID: "a1", Instructions: s, Data: voicetask.Data{Room: s, Extra: map[string]json.RawMessage{"k" + s: json.RawMessage("1")}}}
+		got := marshal(t, task)
+		quoted := strings.TrimSpace(want.String())
+		require.Contains(t, got, `"instructions":`+quoted+`,`)
+		require.Contains(t, got, `"k`+quoted[1:]+`:1`)
+		if s != "" {
+			require.Contains(t, got, `"room":`+quoted)
+		}
+		require.True(t, json.Valid([]byte(got)))
+		require.Equal(t, strings.ToValidUTF8(s, "\ufffd"), mustParse(t, got).Instructions)
+	}
 }
 
 func raws(pairs ...string) map[string]json.RawMessage {

@@ -109,6 +109,27 @@ func TestCancelWhilePlaceBlocks(t *testing.T) {
 	require.Equal(t, 1, fake.Dials())
 }
 
+// TestCancelBeforeThePlacedIsTold: the mark was there when the call got its id, and
+// Place still blocks.
+func TestCancelBeforeThePlacedIsTold(t *testing.T) {
+	fake := providertest.NewFake("vapi", providertest.Step{Lasts: 10 * time.Minute})
+	p := &hooked{Fake: fake, traits: &provider.Traits{Blocking: true}}
+	var w *world
+	p.place = func(ctx context.Context, req provider.Request) (provider.Call, error) {
+		c, err := fake.Place(ctx, req)
+		require.NoError(t, err)
+		w.CancelWorkflow()
+		eventually(t, func() bool { return !rowOf(t, w.Store, "t1").CancelRequestedAt.IsZero() })
+		require.NoError(t, req.OnPlaced(c))
+		eventually(t, func() bool { return len(p.hungUp()) > 0 })
+		return fake.Get(ctx, c.ID)
+	}
+	w = newWorldOn(t, voicetask.Config{}, fake, p)
+	res := w.run(task())
+	requireCancelled(t, res, w.row())
+	require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
+}
+
 // TestCancelInMidSend: the request is out and has no id yet. Execute is not cut
 // short; what it placed is hung up.
 func TestCancelInMidSend(t *testing.T) {

@@ -51,11 +51,14 @@ func TestWrapDecoratesRecordResult(t *testing.T) {
 	w := newWorld(t, voicetask.Config{Wrap: func(a voicetask.Activity) voicetask.Activity { c.Activity = a; return c }})
 	in := task()
 	in.Callback = "https://example.test/cb"
+	in.Data.Extra = raws("metadata", `{"k":1}`)
 	w.run(in)
 	require.Len(t, c.told(), 1)
 	require.Equal(t, "https://example.test/cb", c.told()[0].Task.Callback)
 	require.Equal(t, provider.OutcomeCompleted, c.told()[0].Result.Outcome)
+	require.JSONEq(t, `{"k":1}`, string(c.told()[0].Result.Data.Metadata), "the decoration sees the whole result")
 	require.Equal(t, store.StatusCompleted, w.row().Status)
+	require.JSONEq(t, `{"k":1}`, string(storedResult(t, w.row()).Data.Metadata))
 }
 
 // TestSelectionErrorIsRecordedThroughWrapToo.
