@@ -72,6 +72,37 @@ func TestDeliverOfDetailsOnly(t *testing.T) {
 	require.Equal(t, "hello", storedResult(t, d.row(t)).Data.Transcript)
 }
 
+// TestDeliverKeepsEachDetail, also one that comes alone, and writes nothing for none.
+func TestDeliverKeepsEachDetail(t *testing.T) {
+	for name, c := range map[string]struct {
+		call provider.Call
+		want voicetask.CallResult
+	}{
+		"a transcript": {provider.Call{ID: "call-1", Transcript: "x"}, voicetask.CallResult{CallID: "call-1", Transcript: "x"}},
+		"a summary":    {provider.Call{ID: "call-1", Summary: "x"}, voicetask.CallResult{CallID: "call-1", CallSummary: "x"}},
+		"a recording":  {provider.Call{ID: "call-1", RecordingURL: "x"}, voicetask.CallResult{CallID: "call-1", RecordingURL: "x"}},
+		"a caller":     {provider.Call{ID: "call-1", From: "x"}, voicetask.CallResult{CallID: "call-1", AssistantNumber: "x"}},
+	} {
+		d := placed(t)
+		require.NoError(t, d.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: c.call}), name)
+		require.Equal(t, c.want, storedResult(t, d.row(t)).Data, name)
+		version := d.row(t).Version
+		require.NoError(t, d.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: c.call}), name)
+		require.Equal(t, version, d.row(t).Version, name)
+	}
+	d := placed(t)
+	require.NoError(t, d.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{ID: "call-1"}}))
+	require.Empty(t, d.row(t).Result)
+}
+
+// TestDeliverSettlesATaskWhoseDialIsKnown: the ledger had the outcome, the task not yet.
+func TestDeliverSettlesATaskWhoseDialIsKnown(t *testing.T) {
+	d := ended(t, provider.OutcomeUnknown, func(r *store.Record) { r.Attempts[0].Outcome, r.Attempts[0].CostUSD = provider.OutcomeBusy, 0 })
+	e := provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{ID: "call-1", Status: provider.StatusEnded, Outcome: provider.OutcomeBusy}}
+	require.NoError(t, d.Deliver(t.Context(), e))
+	require.Equal(t, provider.OutcomeBusy, d.row(t).Outcome)
+}
+
 func TestDeliverOfAnUnknownCall(t *testing.T) {
 	d := placed(t)
 	for name, e := range map[string]provider.Event{

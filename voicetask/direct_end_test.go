@@ -31,6 +31,63 @@ func TestDirectPlatformThatNeitherTellsNorHangsUp(t *testing.T) {
 	})
 }
 
+// TestDirectHangUpKeepsTheAnswer of a platform that forgets it.
+func TestDirectHangUpKeepsTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{Lasts: 5 * time.Minute})
+		p.get = func(ctx context.Context, id provider.CallID) (provider.Call, error) {
+			c, err := p.Fake.Get(ctx, id)
+			c.AnsweredAt = time.Time{}
+			return c, err
+		}
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(100 * time.Second)
+		require.NoError(t, o.Deliver(t.Context(), p.Event("t1/1"))) // answered after a minute
+		require.NoError(t, o.Cancel(t.Context(), "t1"))
+		res := o.wait()
+		require.Equal(t, provider.OutcomeCancelled, res.Outcome)
+		require.InDelta(t, 40, float64(res.Data.Duration), 3)
+	})
+}
+
+// TestDirectDeadlineOfACallWithoutATime counts from the send.
+func TestDirectDeadlineOfACallWithoutATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{LoseReply: true, Hidden: time.Hour, Lasts: time.Hour})
+		o := newOffice(t, voicetask.Config{Policy: voicetask.Policy{MaxCallDuration: 5 * time.Minute}}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(30 * time.Second)
+		require.NoError(t, o.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{ID: "call-1", Status: provider.StatusRinging}}))
+		require.Equal(t, provider.OutcomeTimedOut, o.wait().Outcome)
+		require.InDelta(t, (5 * time.Minute).Seconds(), o.now().Sub(start).Seconds(), 10)
+		require.Equal(t, []provider.CallID{"call-1"}, p.hungUp())
+	})
+}
+
+// TestDirectEventWhileAStepIsInHand is not put off until the next poll.
+func TestDirectEventWhileAStepIsInHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook()
+		p.traits = &provider.Traits{}
+		var o *office
+		p.get = func(ctx context.Context, id provider.CallID) (provider.Call, error) {
+			stale, err := p.Fake.Get(ctx, id)
+			p.Finish(id, provider.OutcomeCompleted)
+			require.NoError(t, o.Deliver(ctx, p.Event("t1/1")))
+			return stale, err
+		}
+		o = newOffice(t, voicetask.Config{Policy: voicetask.Policy{PollInterval: 10 * time.Minute}}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		p.Next(providertest.Step{Lasts: time.Hour})
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		require.Less(t, o.now().Sub(start), 11*time.Minute)
+	})
+}
+
 // TestDirectEndThatFailsIsTriedAgain.
 func TestDirectEndThatFailsIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -94,6 +95,15 @@ func (w *world) state() voicetask.State {
 	s, err := w.client.State(context.Background(), "t1")
 	w.must(err)
 	return s
+}
+
+// details is what Temporal's Web UI shows of the task.
+func (w *world) details() string {
+	value, err := w.QueryWorkflow("__temporal_workflow_metadata")
+	w.must(err)
+	var metadata sdk.WorkflowMetadata
+	w.must(value.Get(&metadata))
+	return metadata.GetCurrentDetails()
 }
 
 // row is the task's record.

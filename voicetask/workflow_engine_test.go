@@ -111,6 +111,12 @@ func TestResetFollowsWhatTheRowSays(t *testing.T) {
 			a.Outcome, a.Kind, a.Sends = provider.OutcomeProviderFault, provider.KindUnavailable, 3
 		}, provider.OutcomeProviderFault, 0},
 		"ended by a fault": {attempt(store.AttemptEnded), func(a *store.Attempt) { a.Outcome, a.CallID = provider.OutcomeProviderFault, "call-9" }, provider.OutcomeCompleted, 1},
+		"ended by a fault, third send": {attempt(store.AttemptEnded), func(a *store.Attempt) {
+			a.Outcome, a.CallID, a.Kind, a.Sends = provider.OutcomeProviderFault, "call-9", provider.KindUnavailable, 3
+		}, provider.OutcomeCompleted, 1},
+		"ended, refused": {attempt(store.AttemptEnded), func(a *store.Attempt) {
+			a.Outcome, a.Kind, a.Sends = provider.OutcomeConfigError, provider.KindRejected, 3
+		}, provider.OutcomeConfigError, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, voicetask.Config{})

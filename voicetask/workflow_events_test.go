@@ -33,6 +33,24 @@ func TestEventBeforeTheAnswerOfPlace(t *testing.T) {
 	require.Empty(t, w.notices.kinds())
 }
 
+// TestEventBeforeTheAnswerOfPlaceThatNobodySignalled: the row alone tells.
+func TestEventBeforeTheAnswerOfPlaceThatNobodySignalled(t *testing.T) {
+	fake := providertest.NewFake("vapi")
+	p := &hooked{Fake: fake}
+	var w *world
+	p.place = func(ctx context.Context, req provider.Request) (provider.Call, error) {
+		c, err := fake.Place(ctx, req)
+		fake.Finish(c.ID, provider.OutcomeBusy)
+		deaf, deafErr := voicetask.NewClient(&fakeTemporal{}, voicetask.ClientConfig{Store: w.Store, Now: w.Now})
+		require.NoError(t, deafErr)
+		require.NoError(t, deaf.Deliver(ctx, fake.Event(req.Key)))
+		return c, err
+	}
+	w = newWorldOn(t, voicetask.Config{}, fake, p)
+	require.Equal(t, provider.OutcomeBusy, w.run(task()).Outcome)
+	require.Equal(t, start, w.Now().UTC(), "there is nothing left to wait for")
+}
+
 // TestDuplicatedAndReorderedEvents change nothing: what was reached stays.
 func TestDuplicatedAndReorderedEvents(t *testing.T) {
 	w := newWorld(t, voicetask.Config{})

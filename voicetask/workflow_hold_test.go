@@ -2,6 +2,7 @@ package voicetask_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,10 @@ func TestHoldWhileItWaits(t *testing.T) {
 	in := task()
 	in.NotBefore = start.Add(time.Hour)
 	w.after(time.Minute, func() { w.hold("customer asked") })
-	w.after(2*time.Minute, func() { w.sees(store.StatusHold, "hold: customer asked") })
+	w.after(2*time.Minute, func() {
+		w.sees(store.StatusHold, "hold: customer asked")
+		w.must(errIf(!strings.Contains(w.details(), "**hold**"), "the Web UI says %q", w.details()))
+	})
 	w.after(90*time.Minute, func() {
 		w.sees(store.StatusHold, "hold: customer asked")
 		w.must(errIf(len(w.fake.Requests()) > 0, "dialled on hold"))

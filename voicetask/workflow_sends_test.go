@@ -127,6 +127,39 @@ func TestEndedWithoutAnOutcomeIsUnknown(t *testing.T) {
 	require.Equal(t, store.AttemptEnded, w.row().Attempts[0].State)
 }
 
+// TestPlatformThatDoesNotSayWhen: the time of the dial is then ours.
+func TestPlatformThatDoesNotSayWhen(t *testing.T) {
+	fake := providertest.NewFake("vapi")
+	w := newWorldOn(t, voicetask.Config{}, fake, &hooked{Fake: fake, place: func(context.Context, provider.Request) (provider.Call, error) {
+		return provider.Call{ID: "call-1", Status: provider.StatusEnded, Outcome: provider.OutcomeNoAnswer}, nil
+	}})
+	res := w.run(task())
+	require.Equal(t, start, res.Data.StartTime)
+	require.Equal(t, start, w.row().Attempts[0].DialledAt)
+	require.Equal(t, start, w.row().Attempts[0].EndedAt)
+}
+
+// TestResultIsRecordedOnce: a task that has ended keeps the outcome it has, unless
+// that was unknown.
+func TestResultIsRecordedOnce(t *testing.T) {
+	for first, want := range map[provider.Outcome]provider.Outcome{
+		provider.OutcomeBusy: provider.OutcomeBusy, provider.OutcomeCancelled: provider.OutcomeCancelled, provider.OutcomeUnknown: provider.OutcomeCompleted,
+	} {
+		s := store.NewMemory()
+		a, err := voicetask.NewActivities(voicetask.Config{Providers: registry(t, providertest.NewFake("vapi")), Store: s})
+		require.NoError(t, err)
+		for _, o := range []provider.Outcome{first, provider.OutcomeCompleted, provider.OutcomeUnknown} {
+			status := map[provider.Outcome]store.Status{provider.OutcomeCompleted: store.StatusCompleted, provider.OutcomeCancelled: store.StatusCancelled}[o]
+			if status == "" {
+				status = store.StatusFailed
+			}
+			require.NoError(t, a.RecordResult(t.Context(), voicetask.ResultInput{Task: task(), Result: voicetask.Result{TaskID: "t1", Status: status, Outcome: o}}))
+		}
+		require.Equal(t, want, rowOf(t, s, "t1").Outcome)
+		require.Equal(t, want, storedResult(t, rowOf(t, s, "t1")).Outcome)
+	}
+}
+
 // forgetful loses the first answer of ExecuteCall that is not "later".
 type forgetful struct {
 	voicetask.Activity
