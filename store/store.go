@@ -137,8 +137,10 @@ type Attempt struct {
 	SentAt     time.Time        `json:"sent_at,omitzero"`
 	Outcome    provider.Outcome `json:"outcome,omitempty"`
 	// Reason is the vendor's.
-	Reason     string    `json:"reason,omitempty"`
-	CostUSD    float64   `json:"cost_usd,omitempty"`
+	Reason  string  `json:"reason,omitempty"`
+	CostUSD float64 `json:"cost_usd,omitempty"`
+	// NoSpeech: it is certain that the callee never spoke, so a fault may be redialled.
+	NoSpeech   bool      `json:"no_speech,omitempty"`
 	DialledAt  time.Time `json:"dialled_at,omitzero"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	EndedAt    time.Time `json:"ended_at,omitzero"`

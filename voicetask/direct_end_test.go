@@ -174,3 +174,23 @@ func TestDirectWrap(t *testing.T) {
 		require.JSONEq(t, `{"k":1}`, string(c.told()[0].Result.Data.Metadata))
 	})
 }
+
+// TestDirectRemembersThatNobodySpoke: the step that finds the end and the one that
+// dials again read the same row, which must tell a silent fault from one in
+// mid-conversation.
+func TestDirectRemembersThatNobodySpoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{Outcome: provider.OutcomeProviderFault, Answered: true}, providertest.Step{})
+		p.get = func(ctx context.Context, id provider.CallID) (provider.Call, error) {
+			c, err := p.Fake.Get(ctx, id)
+			c.NoSpeech = c.Outcome == provider.OutcomeProviderFault
+			return c, err
+		}
+		o := newOffice(t, voicetask.Config{Policy: voicetask.Policy{EventGrace: time.Second, PollInterval: time.Second}}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+		require.Len(t, p.Requests(), 2)
+		require.True(t, rowOf(t, o.store, "t1").Attempts[0].NoSpeech)
+	})
+}

@@ -251,6 +251,7 @@ func Observe(r *store.Record, n int, c provider.Call, now time.Time) (Observatio
 	}
 	keepTime(&a.DialledAt, c.CreatedAt)
 	keepTime(&a.AnsweredAt, c.AnsweredAt)
+	a.NoSpeech = a.NoSpeech || c.NoSpeech
 	if c.CostUSD != 0 {
 		a.CostUSD = c.CostUSD
 	}
@@ -291,14 +292,14 @@ func keepTime(dst *time.Time, t time.Time) {
 
 func equal(a, b store.Attempt) bool {
 	return a.State == b.State && a.CallID == b.CallID && a.Outcome == b.Outcome && a.Reason == b.Reason &&
-		a.CostUSD == b.CostUSD && a.DialledAt.Equal(b.DialledAt) && a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt)
+		a.CostUSD == b.CostUSD && a.NoSpeech == b.NoSpeech && a.DialledAt.Equal(b.DialledAt) && a.AnsweredAt.Equal(b.AnsweredAt) && a.EndedAt.Equal(b.EndedAt)
 }
 
 // CallOf is the call that an attempt's row tells of.
 func CallOf(a store.Attempt) provider.Call {
 	c := provider.Call{
 		ID: a.CallID, Key: a.Key, Status: provider.StatusQueued, Reason: a.Reason, CreatedAt: a.DialledAt,
-		AnsweredAt: a.AnsweredAt, EndedAt: a.EndedAt, CostUSD: a.CostUSD,
+		AnsweredAt: a.AnsweredAt, EndedAt: a.EndedAt, CostUSD: a.CostUSD, NoSpeech: a.NoSpeech,
 	}
 	switch {
 	case a.State == store.AttemptEnded, a.State == store.AttemptUnknown:

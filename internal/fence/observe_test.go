@@ -147,3 +147,14 @@ func TestCallOf(t *testing.T) {
 		})
 	}
 }
+
+// TestTheRowTellsTheCall: what decides a redial survives the row.
+func TestTheRowTellsTheCall(t *testing.T) {
+	r := inState(store.AttemptSending)
+	c := provider.Call{ID: "call-1", Status: provider.StatusEnded, Outcome: provider.OutcomeProviderFault, AnsweredAt: now, EndedAt: now, NoSpeech: true}
+	require.True(t, observe(t, &r, c).Changed)
+	told := fence.CallOf(r.Attempts[0])
+	require.Equal(t, c.Outcome, told.Outcome)
+	require.Equal(t, c.AnsweredAt, told.AnsweredAt)
+	require.True(t, told.NoSpeech)
+}
