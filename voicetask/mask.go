@@ -7,8 +7,14 @@ import (
 )
 
 // numberLike is what could be a phone number in somebody else's words: digits
-// behind a plus, or ten and more of them in a row.
-var numberLike = regexp.MustCompile(`\+\d[\d\s().-]{5,}\d|\b\d{10,15}\b`)
+// behind a plus, ten and more of them in a row, an area code in parentheses, three
+// groups of three to five, or two of which the first begins with 0. Dates and times
+// are none of these.
+var numberLike = regexp.MustCompile(`\+\d[\d\s().-]{5,}\d` +
+	`|\b\d{10,15}\b` +
+	`|\(\d{2,5}\)[\s.-]?\d[\d\s.-]{4,}\d` +
+	`|\b\d{3,5}[\s.-]\d{3,5}[\s.-]\d{3,5}\b` +
+	`|\b0\d{2,4}[\s/-]\d{5,8}\b`)
 
 // masked blanks what could be a phone number: vendors and gates put them into
 // reasons, and what it is used for cannot be encrypted by a data converter.

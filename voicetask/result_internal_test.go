@@ -87,6 +87,10 @@ func TestMasked(t *testing.T) {
 		"no route to +1 (415) 555-0123":   "no route to +1…23",
 		"put off until 2026-01-07":        "put off until 2026-01-07",
 		"suppressed: 4155550123":          "suppressed: 41…23",
+		"asked by (415) 555-0123":         "asked by (4…23",
+		"asked by 415-555-0123":           "asked by 41…23",
+		"asked by 0171 2345678":           "asked by 01…78",
+		"at 2026-01-07 10:00:00":          "at 2026-01-07 10:00:00",
 		"+4915112345678 and 004915112345": "+4…78 and 00…45",
 	} {
 		require.Equal(t, want, masked(in), in)
