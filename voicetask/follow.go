@@ -95,7 +95,7 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 // passed the fence from passing it; if none has, the call returned is ended,
 // cancelled and without an id.
 func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, error) {
-	rec, _, err := a.record(ctx, in.Task)
+	rec, created, err := a.record(ctx, in.Task)
 	if err != nil {
 		return provider.Call{}, err
 	}
@@ -113,7 +113,7 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 	}
 	known := provider.Call{ID: in.CallID, Key: in.Key}
 	att := fence.Find(&rec, in.N)
-	if in.Cancel && known.ID == "" && !mayHaveRung(att) {
+	if in.Cancel && known.ID == "" && !created && !mayHaveRung(att) { // a row that was missing proves nothing
 		known.Status, known.Outcome = provider.StatusEnded, provider.OutcomeCancelled
 		return known, nil
 	}
