@@ -162,7 +162,7 @@ func TestChildrenAreEndedAndTheDeadAreReported(t *testing.T) {
 
 func TestAChildThatIgnoresTheSignalIsKilled(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes", stopTime)
+		t.Skip("-short: it waits", stopTime, "for a child that ignores its signal")
 	}
 	f := &family{dir: t.TempDir()}
 	ready := filepath.Join(f.dir, "ready")
