@@ -65,6 +65,8 @@ type ResultInput struct {
 	// LastDial is how the last dial ended, where the task ended for another reason:
 	// cancelled between two dials, say.
 	LastDial provider.Outcome `json:"last_dial,omitempty"`
+	// NoSpeech: it is certain that the callee of the last dial never spoke.
+	NoSpeech bool `json:"no_speech,omitempty"`
 }
 
 // Gate may refuse or defer a dial: suppression lists, consent, caps per callee.

@@ -1,6 +1,7 @@
 package voicetask
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -185,7 +186,7 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 		if err := fence.Claim(r, a.engine, a.now(), a.leaseUntil()); err != nil && !errors.Is(err, fence.ErrClosed) {
 			return err
 		}
-		return finish(r, in.Result, in.LastDial, a.now())
+		return finish(r, in, a.now())
 	})
 	switch {
 	case errors.Is(err, errNoChange):
@@ -199,11 +200,12 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 
 // finish makes r the record of a task that has ended with res. A terminal outcome
 // moves only from unknown.
-func finish(r *store.Record, res Result, lastDial provider.Outcome, now time.Time) error {
+func finish(r *store.Record, in ResultInput, now time.Time) error {
+	res := in.Result
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
-	settleLast(r, res, lastDial, now)
+	settleLast(r, in, now)
 	if last := len(r.Attempts); last > 0 && res.Outcome == provider.OutcomeUnknown {
 		if a := r.Attempts[last-1]; a.State == store.AttemptEnded && a.Outcome != provider.OutcomeUnknown && a.Outcome != "" {
 			// An event was faster than the engine's own "unknown".
@@ -236,27 +238,23 @@ func mergeDraft(c *CallResult, d CallResult) {
 
 // settleLast brings the ledger of the last dial to rest: a call that was followed
 // to its end is ended, a reservation that was never used is given up.
-func settleLast(r *store.Record, res Result, lastDial provider.Outcome, now time.Time) {
+func settleLast(r *store.Record, in ResultInput, now time.Time) {
 	if len(r.Attempts) == 0 {
 		return
 	}
-	fill(&lastDial, res.Outcome)
-	last := &r.Attempts[len(r.Attempts)-1]
+	res, last := in.Result, &r.Attempts[len(r.Attempts)-1]
+	end := provider.Call{ID: cmp.Or(res.Data.CallID, last.CallID), Status: provider.StatusEnded, Outcome: cmp.Or(in.LastDial, res.Outcome),
+		Reason: res.Data.CallEndReason, EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD, NoSpeech: in.NoSpeech}
+	if res.Data.Duration > 0 {
+		end.AnsweredAt = res.Data.StartTime
+	}
 	switch last.State {
 	case store.AttemptPlaced:
-		if res.Data.CallID != "" && last.CallID != res.Data.CallID {
-			return
+		if end.ID == last.CallID {
+			_, _ = fence.Observe(r, last.N, end, now) // the attempt is there
 		}
-		end := provider.Call{ID: last.CallID, Status: provider.StatusEnded, Outcome: lastDial, Reason: res.Data.CallEndReason,
-			EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
-		if res.Data.Duration > 0 {
-			end.AnsweredAt = res.Data.StartTime
-		}
-		_, _ = fence.Observe(r, last.N, end, now) // the attempt is there
 	case store.AttemptSending:
-		if res.Data.CallID != "" {
-			end := provider.Call{ID: res.Data.CallID, Status: provider.StatusEnded, Outcome: lastDial, Reason: res.Data.CallEndReason,
-				EndedAt: res.Data.EndTime, CostUSD: res.Data.CostUSD}
+		if end.ID != "" {
 			_, _ = fence.Observe(r, last.N, end, now) // its id could not be stored when it was placed
 		}
 	default:

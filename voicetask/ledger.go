@@ -181,7 +181,7 @@ func reopenUnknown(r *store.Record, a store.Attempt, now time.Time) error {
 		t = Task{ID: r.ID, AgentID: r.AgentID}
 	}
 	end := ending{outcome: a.Outcome, rule: RuleOutcome, words: reason("told late", a.Reason), provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
-	return finish(r, end.result(t), "", now)
+	return finish(r, ResultInput{Result: end.result(t)}, now)
 }
 
 // requestCancel marks the row. A task that has ended stays as it is.
@@ -212,7 +212,7 @@ func (l ledger) cancelUnfollowed(ctx context.Context, taskID string) error {
 			t = Task{ID: r.ID, AgentID: r.AgentID}
 		}
 		end := ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled before the dial", dials: len(r.Attempts)}
-		return finish(r, end.result(t), "", l.now())
+		return finish(r, ResultInput{Result: end.result(t)}, l.now())
 	})
 	return err
 }

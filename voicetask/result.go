@@ -173,7 +173,7 @@ func callResult(t Task, e ending) CallResult {
 
 // input is what RecordResult is told of it.
 func (e ending) input(t Task) ResultInput {
-	return ResultInput{Task: t, Result: e.result(t).withoutMetadata(), LastDial: e.lastDial}
+	return ResultInput{Task: t, Result: e.result(t).withoutMetadata(), LastDial: e.lastDial, NoSpeech: e.call.NoSpeech}
 }
 
 // withMetadata puts it back, for RecordResult and what decorates it.
