@@ -40,6 +40,7 @@ const (
 	NoticeSecondCall      = "second_call"      // two calls were seen under one key: an alarm
 	NoticePayloadConflict = "payload_conflict" // a task id came again with another payload
 	NoticeForgedWebhook   = "forged_webhook"   // a webhook failed verification
+	NoticeUnfollowed      = "unfollowed_task"  // nothing followed an open task: the sweeper had its workflow started again
 	NoticeDuplicateTask   = "duplicate_task"   // a task id came again with the same payload
 )
 

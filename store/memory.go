@@ -204,7 +204,8 @@ func (m *Memory) matching(q Query) []Record {
 		case q.TenantID != "" && r.TenantID != q.TenantID,
 			q.RunID != "" && r.RunID != q.RunID,
 			len(q.Statuses) > 0 && !slices.Contains(q.Statuses, r.Status),
-			!q.DueBefore.IsZero() && !r.DueAt.Before(q.DueBefore):
+			!q.DueBefore.IsZero() && !r.DueAt.Before(q.DueBefore),
+			!q.DueFrom.IsZero() && r.DueAt.Before(q.DueFrom):
 			continue
 		}
 		found = append(found, r)

@@ -41,6 +41,20 @@ func TestMemoryUseClock(t *testing.T) {
 	}
 }
 
+func TestMemoryDueFrom(t *testing.T) {
+	m, noon := store.NewMemory(), time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)
+	for id, due := range map[string]time.Time{"never": {}, "noon": noon} {
+		if _, err := m.Create(t.Context(), store.Record{ID: id, DueAt: due}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from, want := range map[time.Time]int{{}: 2, time.Unix(0, 0): 1, noon: 1, noon.Add(1): 0} {
+		if listed, err := m.List(t.Context(), store.Query{DueBefore: noon.Add(time.Hour), DueFrom: from}); err != nil || len(listed) != want {
+			t.Errorf("List of what is due from %v: got %d records and error %v, want %d", from, len(listed), err, want)
+		}
+	}
+}
+
 func TestMemoryIsNotDurable(t *testing.T) {
 	if store.NewMemory().Durable() {
 		t.Error("Durable: got true; Memory forgets everything with its process")

@@ -151,6 +151,9 @@ type Query struct {
 	TenantID, RunID string
 	Statuses        []Status
 	DueBefore       time.Time
+	// DueFrom narrows DueBefore: records that are due no earlier. It is a help to the
+	// database only: a store may ignore it, and who sets it looks at DueAt again.
+	DueFrom time.Time
 	// After is the ID of the last record seen.
 	After string
 	Limit int

@@ -41,7 +41,9 @@ type Config struct {
 	Enabled func() bool
 	// AllowVolatile lets NewDirect work on a store that is not Durable.
 	AllowVolatile bool
-	// Swept tells that a Sweeper runs for this store. Not served yet: it must be false.
+	// Swept tells that a Sweeper runs for this store: calls of a provider.Lister are
+	// then followed by its listing, and no workflow polls for itself. The deadline of a
+	// call holds all the same.
 	Swept bool
 	// Observe takes what is worth counting; it must not block. nil = none.
 	Observe func(ctx context.Context, n provider.Notice)
@@ -81,8 +83,6 @@ func (c Config) check() error {
 		return errors.New("voicetask: Config.Store is nil: set it to a sqlstore.Store, or a store.Memory in tests")
 	case c.Limits != nil:
 		return errors.New("voicetask: Config.Limits is not served yet: leave it nil and bound calls with a Gate")
-	case c.Swept:
-		return errors.New("voicetask: Config.Swept is not served yet: leave it false")
 	}
 	if c.DefaultProvider != "" {
 		if _, ok := c.Providers.Lookup(c.DefaultProvider); !ok {

@@ -67,7 +67,6 @@ func TestConfigErrorsNameFieldAndRemedy(t *testing.T) {
 		"no store":            {func(c *voicetask.Config) { c.Store = nil }, []string{"Config.Store", "sqlstore"}},
 		"an unknown default":  {func(c *voicetask.Config) { c.DefaultProvider = "twilio" }, []string{"Config.DefaultProvider", "twilio", "vapi"}},
 		"limits":              {func(c *voicetask.Config) { c.Limits = func(voicetask.Task, string) map[string]int { return nil } }, []string{"Config.Limits", "not served", "nil"}},
-		"swept":               {func(c *voicetask.Config) { c.Swept = true }, []string{"Config.Swept", "not served", "false"}},
 		"a negative MaxDials": {func(c *voicetask.Config) { c.Policy.MaxDials = -1 }, []string{"Config.Policy.MaxDials", "1 or more"}},
 		"a long ring":         {func(c *voicetask.Config) { c.Policy.RingTimeout = 15 * time.Minute }, []string{"Config.Policy.RingTimeout"}},
 		"unknown redialled": {func(c *voicetask.Config) {
@@ -139,12 +138,6 @@ func TestNewDirectErrors(t *testing.T) {
 	cfg.AllowVolatile = true
 	_, err = voicetask.NewDirect(cfg)
 	require.NoError(t, err)
-}
-
-func TestSweeperIsNotServedYet(t *testing.T) {
-	_, err := voicetask.NewSweeper(workable(t), nil)
-	require.ErrorContains(t, err, "not served")
-	require.ErrorContains(t, new(voicetask.Sweeper).Run(t.Context()), "not served")
 }
 
 // TestConstructorsAreQuiet: they ask nothing of the store or the clock.

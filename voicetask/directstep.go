@@ -253,8 +253,8 @@ func (s *directStep) follow(ctx context.Context, a store.Attempt) error {
 	if cancelled || !s.deadline(p, a).After(s.raw.now()) {
 		return s.hangUp(ctx, a, p, cancelled)
 	}
-	if p.PollInterval < 0 {
-		return s.wait(ctx, 0, p, a) // only events tell
+	if prov, ok := s.cfg.Providers.Lookup(a.Provider); p.PollInterval < 0 || (ok && s.cfg.swept(prov)) {
+		return s.wait(ctx, 0, p, a) // only events tell, or the sweeper
 	}
 	c, err := s.acts.AwaitCall(ctx, s.input(a.N, a.Provider, p, false))
 	var notYet *later

@@ -84,6 +84,9 @@ func (e *execution) answer(d Dialled) Dialled {
 	d.Call = forHistory(d.Call)
 	d.Policy = e.policy
 	d.AwaitAfter = e.policy.awaitAfter(e.traits)
+	if e.cfg.swept(e.provider) {
+		d.AwaitAfter = -1
+	}
 	return d
 }
 

@@ -34,6 +34,9 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 	if !ok {
 		return provider.Call{}, fmt.Errorf("voicetask: provider %q is not registered on this worker: share one Config among the workers of a task queue", in.Provider)
 	}
+	if att := fence.Find(&rec, in.N); att != nil && len(att.OtherCallIDs) > 0 {
+		a.endSecondCalls(ctx, p, *att)
+	}
 	c, err := a.ask(ctx, p, in.CallID)
 	switch {
 	case errors.Is(err, provider.ErrUnsupported):
@@ -222,6 +225,9 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	}
 	r.Status, r.Outcome, r.Reason = res.Status, res.Outcome, storable(res.Reason)
 	r.Result, r.DueAt = raw, time.Time{}
+	if a, open := undecided(*r); open {
+		r.DueAt = lateLook(now, a.SentAt) // the sweeper's
+	}
 	return nil
 }
 

@@ -133,6 +133,9 @@ func (f *filter) query(q store.Query) {
 		// Rounded up: a due time of the same microsecond was cut, so it is before.
 		f.add("due_at < %s", micros(q.DueBefore.Add(time.Microsecond-time.Nanosecond)))
 	}
+	if !q.DueFrom.IsZero() {
+		f.add("due_at >= %s", micros(q.DueFrom))
+	}
 }
 
 func (f *filter) where() string {

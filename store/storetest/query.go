@@ -179,11 +179,21 @@ func checkListDue(ctx context.Context, s subject) error {
 	p.list(ctx, st, store.Query{DueBefore: noon.Add(time.Hour), After: "e"}, "h c b e f g d a")
 	p.list(ctx, st, store.Query{DueBefore: noon.Add(3 * time.Minute), Statuses: []store.Status{store.StatusPending, store.StatusScheduled}}, "h f g d")
 	p.list(ctx, st, store.Query{DueBefore: noon.Add(time.Hour), TenantID: "t1", RunID: "r1"}, "b d")
+	p.dueFrom(ctx, st)
 	if _, err := store.Modify(ctx, st, "h", func(r *store.Record) error { r.DueAt = noon.Add(30 * time.Minute); return nil }); err != nil {
 		return fmt.Errorf("Modify: %w", err)
 	}
 	p.list(ctx, st, store.Query{DueBefore: noon.Add(time.Hour)}, "c b e f g d a h")
 	return p.err()
+}
+
+// dueFrom: a store may ignore the bound, but must not lose what is within it.
+func (p *problems) dueFrom(ctx context.Context, st store.Store) {
+	q := store.Query{DueBefore: noon.Add(time.Microsecond), DueFrom: noon.Add(-30 * time.Minute)}
+	got, err := st.(store.Lister).List(ctx, q)
+	if listed := ids(got); err != nil || (listed != "c b" && listed != "h c b") {
+		p.addf("List of %+v: got %q and error %v, want \"c b\", or \"h c b\" where DueFrom is ignored", q, ids(got), err)
+	}
 }
 
 func checkSummarize(ctx context.Context, s subject) error {

@@ -103,6 +103,14 @@ func TestTimes(t *testing.T) {
 				t.Errorf("List of what is due before %v: got %d records and error %v, want %d", before, len(listed), err, want)
 			}
 		}
+		if _, err := s.Create(ctx, store.Record{ID: "never due"}); err != nil {
+			t.Fatal(err)
+		}
+		for from, want := range map[time.Time]int{{}: 2, time.Unix(0, 0): 1, noon: 1, noon.Add(1): 1, noon.Add(time.Microsecond): 0} {
+			if listed, err := s.List(ctx, store.Query{DueBefore: noon.Add(time.Hour), DueFrom: from}); err != nil || len(listed) != want {
+				t.Errorf("List of what is due from %v: got %d records and error %v, want %d", from, len(listed), err, want)
+			}
+		}
 		l := store.Lease{Holder: "task-1/1", Scopes: map[string]int{"x": 1}, Until: time.Unix(1<<62, 0)}
 		if taken, err := s.Acquire(ctx, l); !taken || err != nil {
 			t.Errorf("Acquire for ever: got %v and error %v", taken, err)

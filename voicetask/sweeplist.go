@@ -1,0 +1,122 @@
+package voicetask
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/superservices/voice/internal/fence"
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// account is a provider that can list, as the sweeper sweeps it: one listing for all
+// live calls, by one process at a time.
+type account struct {
+	*Sweeper
+	name   string
+	lister provider.Lister
+}
+
+// sweepLease is how long a process that dies keeps others from an account.
+const sweepLease = time.Minute
+
+// interval is the host's between two polls.
+func (a account) interval() time.Duration {
+	if d := a.cfg.Policy.PollInterval; d > 0 {
+		return max(d, time.Second)
+	}
+	return DefaultPollInterval
+}
+
+func (a account) holder() string { return "sweep:" + a.name + ":" + a.token }
+
+// sweep lists the account's calls since its oldest live one and delivers what is new
+// like an event. A call that is not listed has not ended.
+func (a account) sweep(ctx context.Context) error {
+	mine, err := a.acquire(ctx)
+	if err != nil || !mine {
+		return err
+	}
+	live, err := a.live(ctx)
+	if err != nil || len(live.byKey) == 0 {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, sweepLease/2)
+	defer cancel()
+	for c, err := range a.lister.List(bounded, live.oldest.Add(-findSlack)) {
+		if err != nil {
+			return fmt.Errorf("voicetask: listing the calls of %s: %w", a.name, err)
+		}
+		dial, ours := live.of(c)
+		if !ours || !tellsMore(dial, c) {
+			continue
+		}
+		if err := a.deliver(bounded, dial, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acquire takes or extends the account's lease.
+func (a account) acquire(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	mine, err := a.leaser.Acquire(ctx, store.Lease{Holder: a.holder(), Scopes: map[string]int{"sweep:" + a.name: 1}, Until: a.raw.now().Add(sweepLease)})
+	if err != nil {
+		return false, fmt.Errorf("voicetask: the lease for sweeping %s: %w", a.name, err)
+	}
+	return mine, nil
+}
+
+// release lets another process go on at once.
+func (a account) release() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = a.leaser.Release(ctx, a.holder()) // else it expires
+}
+
+// liveDials are an account's dials that may have a live call, by key and by call id.
+type liveDials struct {
+	byKey  map[string]store.Attempt
+	keyOf  map[provider.CallID]string
+	oldest time.Time // when the first of them was sent
+}
+
+// live collects them.
+func (a account) live(ctx context.Context) (liveDials, error) {
+	live := liveDials{byKey: map[string]store.Attempt{}, keyOf: map[provider.CallID]string{}}
+	err := a.eachRow(ctx, []store.Status{store.StatusProcessing, store.StatusInProgress, store.StatusHold}, func(r store.Record) error {
+		dial, open := openDial(r)
+		if !open || dial.Provider != a.name {
+			return nil
+		}
+		live.byKey[dial.Key] = dial
+		if dial.CallID != "" {
+			live.keyOf[dial.CallID] = dial.Key
+		}
+		if live.oldest.IsZero() || dial.SentAt.Before(live.oldest) {
+			live.oldest = dial.SentAt
+		}
+		return nil
+	})
+	return live, err
+}
+
+// of finds the dial of a listed call.
+func (l liveDials) of(c provider.Call) (store.Attempt, bool) {
+	key := c.Key
+	if known, ok := l.keyOf[c.ID]; ok {
+		key = known
+	}
+	dial, ok := l.byKey[key]
+	return dial, ok
+}
+
+// tellsMore reports whether a listed call says what the dial's row does not.
+func tellsMore(dial store.Attempt, c provider.Call) bool {
+	r := store.Record{Attempts: []store.Attempt{dial}}
+	seen, err := fence.Observe(&r, dial.N, c, c.EndedAt)
+	return err == nil && seen.Changed
+}
