@@ -8,18 +8,13 @@ import (
 
 // Claim takes the task for an engine before its first dial. A task without an
 // owner, or with this one, may be claimed; so may one whose owner's lease has run
-// out (a Direct process that died). A dial that the former owner had reserved is
-// aborted then: should that owner only have been frozen, its Send fails.
+// out (a Direct process that died).
+//
+// The owner says who works on a task. It is not what keeps a phone from ringing twice:
+// that holds for two engines at once, too.
 func Claim(r *store.Record, engine string, now, leaseUntil time.Time) error {
 	if err := Claimable(*r, engine, now); err != nil {
 		return err
-	}
-	if r.Owner != "" && r.Owner != engine && holds(guardRelieve) {
-		for i := range r.Attempts {
-			if a := &r.Attempts[i]; step(a, nameRelieve, store.AttemptAborted) {
-				a.Reason = "the lease of its engine ran out"
-			}
-		}
 	}
 	r.Owner, r.LeaseUntil = engine, leaseUntil
 	return nil
@@ -31,7 +26,7 @@ func Claimable(r store.Record, engine string, now time.Time) error {
 	switch {
 	case r.Status.Terminal() && holds(guardClosed):
 		return ErrClosed
-	case r.Owner != "" && r.Owner != engine && !expired && holds(guardEngine):
+	case r.Owner != "" && r.Owner != engine && !expired && holds(guardOwner):
 		return ErrOtherEngine
 	}
 	return nil

@@ -20,7 +20,6 @@ const (
 	nameReserveAgain = "ReserveAgain"
 	nameSendAgain    = "SendAgain"
 	nameAbort        = "Abort"
-	nameRelieve      = "Relieve"
 	nameSend         = "Send"
 	nameNotSent      = "NotSent"
 	nameGiveUp       = "GiveUp"
@@ -54,12 +53,11 @@ var Transitions = []Transition{
 	{nameReserveAgain, store.AttemptAborted, store.AttemptReserved, "execute, with a fresh token", openTask},
 	{nameSendAgain, store.AttemptNotSent, store.AttemptReserved, "execute, with a fresh token", openTask + "; fewer than 3 sends were made"},
 	{nameAbort, store.AttemptReserved, store.AttemptAborted, "execute (put off, refused), end_call (cancel), record", ""},
-	{nameRelieve, store.AttemptReserved, store.AttemptAborted, "an engine that claims the task", "the lease of the engine that had it has run out; that one's Send then fails"},
 	{nameSend, store.AttemptReserved, store.AttemptSending, bySender, "the task is open, neither cancelled nor on hold; **one request may follow, at once**"},
 	{nameNotSent, store.AttemptSending, store.AttemptNotSent, bySender, "an error that proves that nothing was placed"},
 	{nameGiveUp, store.AttemptNotSent, store.AttemptEnded, "execute", "not worth another send, or 3 were made"},
 	{nameReplyLost, store.AttemptSending, store.AttemptSending, bySender, "the reply was lost: nobody is in mid-send any more"},
-	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; sweeper", ""},
+	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; sweeper", "the send that was looked for is still the row's"},
 	{nameRowLost, None, store.AttemptUnknown, "execute", nobodyHas + "; n is the next number"},
 	{nameRowLost, store.AttemptReserved, store.AttemptUnknown, "execute", nobodyHas},
 	{nameRowLost, store.AttemptAborted, store.AttemptUnknown, "execute", nobodyHas},
@@ -84,7 +82,7 @@ var Transitions = []Transition{
 // step is the only place where an attempt's state is written. It makes the move if
 // the table has it, and says whether it did.
 func step(a *store.Attempt, name string, to store.AttemptState) bool {
-	if !listed(name, a.State, to) && holds(guardListed+name) {
+	if !listed(name, a.State, to) && holds(guardListed) {
 		return false
 	}
 	if watch != nil {
