@@ -1,9 +1,5 @@
 package fence
 
-import "github.com/superservices/voice/store"
-
-type state = store.AttemptState
-
 // What must hold. A violation names itself; the path to it is printed with it.
 
 const twoRings = "a phone rings twice for one dial"
@@ -57,9 +53,9 @@ func (m *model) checkRing(w *world, k code) {
 	}
 }
 
-// allowsTwo: a store that has lost a row, and a workflow that was reset, which takes
-// the other witness with it. That much is not promised.
-func (m *model) allowsTwo(w *world) bool { return w.lost && w.reset }
+// allowsTwo: a store that has lost a row, and no other witness: the workflow was reset,
+// or there is none. That much is not promised.
+func (m *model) allowsTwo(w *world) bool { return w.lost && (w.reset || !m.server) }
 
 // checkTold looks at what end_call says of a task that is cancelled.
 func (m *model) checkTold(w *world, k code) {

@@ -356,10 +356,12 @@ func (m *model) decline(w world, i int) {
 		case a.State != store.AttemptReserved:
 			return ErrLost
 		}
+		if err := Claimable(*r, engines[m.engine(i)], noon); err != nil {
+			return err
+		}
 		Abort(r, int(e.n)+1, "")
 		return nil
 	}, next{
-		ok:      func(w world) { m.answer(w, i, answerOver, cancelled) },
-		refused: func(w world, _ error) { m.answer(w, i, answerRetry, 0) },
+		ok: func(w world) { m.answer(w, i, answerOver, cancelled) },
 	})
 }

@@ -37,8 +37,8 @@ type model struct {
 	faulty bool // what is emitted follows a fault
 	bad    string
 	badEnd []string
-	moved  map[Transition]bool // name, from and to
-	rung   int                 // most rings under one key
+	moved  map[int]bool // rows of the table
+	rung   int          // most rings under one key
 }
 
 func (m *model) engine(i int) code {
@@ -50,8 +50,8 @@ func (m *model) engine(i int) code {
 
 // run searches breadth first until everything was seen, or something is wrong.
 func (m *model) run() {
-	m.ids, m.moved = map[world]uint32{}, map[Transition]bool{}
-	watch = func(name string, from, to state) { m.moved[Transition{Name: name, From: from, To: to}] = true }
+	m.ids, m.moved = make(map[world]uint32, 1<<15), map[int]bool{}
+	watch = func(row int) { m.moved[row] = true }
 	defer func() { watch = nil }()
 	if m.initial == nil {
 		m.initial = []row{pending}

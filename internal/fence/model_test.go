@@ -1,6 +1,8 @@
 package fence
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +43,7 @@ func models() []*model {
 		{name: "lost row", server: true, dials: 1, faults: budget{crashes: 1, freezes: 1, losses: 1}, losesReplies: true, events: true},
 		{name: "lost row over two dials", server: true, dials: 2, faults: budget{crashes: 1, losses: 1}, losesReplies: true, events: true, volatile: true},
 		{name: "Direct: leases run out", dials: 1, faults: budget{freezes: 2}, losesReplies: true, events: true, refuses: true},
-		{name: "Direct: crash and cancel", dials: 1, faults: budget{freezes: 1, crashes: 1}, losesReplies: true, events: true, cancels: true},
+		{name: "Direct: crash and cancel", dials: 1, faults: budget{crashes: 1}, losesReplies: true, events: true, cancels: true},
 		{name: "somebody asks for the wrong dial", server: true, dials: 2, faults: budget{strays: 1}, losesReplies: true, events: true},
 		{name: "a vendor that breaks its word", server: true, dials: 1, faults: budget{refusals: 1}, faithless: true, losesReplies: true, events: true},
 		{
@@ -54,41 +56,47 @@ func models() []*model {
 // TestModel searches them all. It finds nothing wrong, and makes each move of the table.
 func TestModel(t *testing.T) {
 	began, visited := time.Now(), 0
-	moved := map[Transition]bool{}
+	moved := map[int]bool{}
 	for _, m := range models() {
 		m.run()
 		require.Empty(t, m.bad, "%s: %s", m.name, m.finding())
 		t.Logf("%-45s %6d states", m.name, len(m.states))
 		visited += len(m.states)
-		for move := range m.moved {
-			moved[move] = true
-		}
+		maps.Copy(moved, m.moved)
 	}
 	t.Logf("%d states in %v", visited, time.Since(began).Round(time.Millisecond))
 	require.GreaterOrEqual(t, visited, 20_000, "a search this small proves little")
 
-	listed := map[Transition]bool{}
-	for _, row := range Transitions {
-		listed[Transition{Name: row.Name, From: row.From, To: row.To}] = true
+	require.False(t, moved[-1], "a move that the table does not list")
+	for i, row := range Transitions {
+		require.True(t, moved[i], "nothing in the search makes this move: %s from %q to %q", row.Name, row.From, row.To)
 	}
-	require.Equal(t, listed, moved, "the table on the left, what the search has seen on the right")
 }
 
 // TestEachGuardIsNeeded switches one off at a time, and the search finds what it is
 // there for.
 func TestEachGuardIsNeeded(t *testing.T) {
-	for _, guard := range []string{
-		guardClosed, guardCancelled, guardHeld, guardNext, guardSettled, guardSends, guardToken, guardFirstID, guardOutcome, guardListed,
+	for guard, search := range map[string]string{
+		guardClosed:    "reset",
+		guardCancelled: "cancel",
+		guardHeld:      "nothing goes wrong, and people steer",
+		guardNext:      "somebody asks for the wrong dial",
+		guardSettled:   "somebody asks for the wrong dial",
+		guardSends:     "sends used up",
+		guardToken:     "ambiguous commit, server and store down",
+		guardFirstID:   "a vendor that breaks its word",
+		guardOutcome:   "pause and lost reply over two dials",
+		guardListed:    "crash, pause, lost reply, late visibility",
 	} {
 		t.Run(guard, func(t *testing.T) {
 			without(t, guard)
-			for _, m := range models() {
-				if m.run(); m.bad != "" {
-					t.Logf("%s: %s", m.name, m.finding())
-					return
-				}
-			}
-			t.Error("the search finds nothing wrong without it: extend the search, or remove the guard")
+			i := slices.IndexFunc(models(), func(m *model) bool { return m.name == search })
+			require.GreaterOrEqual(t, i, 0)
+			m := models()[i]
+			m.ringsOnly = guard == guardListed // enough goes wrong without the table before a phone rings twice
+			m.run()
+			require.NotEmpty(t, m.bad, "nothing goes wrong without it: extend the search, or remove the guard")
+			t.Logf("%s: %s", m.name, m.finding())
 		})
 	}
 }
@@ -116,13 +124,17 @@ func TestStoreWithoutCompareAndSet(t *testing.T) {
 	t.Log(m.finding())
 }
 
-// TestNotPromised: a store that has lost a row, and a workflow that was reset, with
-// which the other witness is gone, too.
+// TestNotPromised: a store that has lost a row, and no other witness, because the
+// workflow was reset or because there is none.
 func TestNotPromised(t *testing.T) {
-	m := &model{name: "lost row and reset", server: true, dials: 1, faults: budget{resets: 1, losses: 1}, events: true}
-	m.run()
-	require.Empty(t, m.bad, m.finding())
-	require.Equal(t, 2, m.rung, "if this holds by now, say so in docs/design.md")
+	for _, m := range []*model{
+		{name: "lost row and reset", server: true, dials: 1, faults: budget{resets: 1, losses: 1}, events: true},
+		{name: "lost row in Direct", dials: 1, faults: budget{losses: 1, crashes: 1}, events: true, ringsOnly: true},
+	} {
+		m.run()
+		require.Empty(t, m.bad, m.finding())
+		require.Equal(t, 2, m.rung, "%s: if this holds by now, say so in docs/design.md", m.name)
+	}
 }
 
 func without(t *testing.T, guard string) {

@@ -186,18 +186,24 @@ var errOpen = errors.New("a dial is open")
 // finish is voicetask's: the record of a task that ends with outcome o after so many
 // dials.
 func (w *world) finish(r *store.Record, o, dials code) error {
-	if n := len(r.Attempts); n > int(dials) {
-		switch last := r.Attempts[n-1]; last.State {
-		case store.AttemptSending, store.AttemptPlaced:
-			return errOpen
-		case store.AttemptUnknown, store.AttemptEnded:
-			o = index(outcomes[:], last.Outcome) // the ledger knows better
-		}
-	}
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || o == outcomeUnknown) {
 		return errNoChange
 	}
-	if n := len(r.Attempts); n > 0 {
+	if n := len(r.Attempts); n > 0 { // overtaken
+		switch last := r.Attempts[n-1]; last.State {
+		case store.AttemptSending, store.AttemptPlaced:
+			if n > int(dials) {
+				return errOpen
+			}
+		case store.AttemptUnknown:
+			o = outcomeUnknown
+		case store.AttemptEnded:
+			if n > int(dials) && last.CallID != "" {
+				o = index(outcomes[:], last.Outcome)
+			}
+		}
+	}
+	if n := len(r.Attempts); n > 0 { // settleLast
 		last := &r.Attempts[n-1]
 		k := code(last.N - 1)
 		switch last.State {

@@ -40,8 +40,8 @@ const (
 // What the rows of one kind have in common.
 const (
 	bySender  = "execute holding the token"
-	byWitness = "whoever saw the call: reply, Find, verified event, poll, sweeper"
-	openTask  = "the task is open, ours, neither cancelled nor on hold"
+	byWitness = "whoever saw the call"
+	openTask  = "the task is open, ours, not cancelled, not on hold"
 	nobodyHas = "another witness says that the dial was being sent"
 	belied    = "none: evidence beats every state that says nobody rang"
 )
@@ -53,11 +53,11 @@ var Transitions = []Transition{
 	{nameReserveAgain, store.AttemptAborted, store.AttemptReserved, "execute, with a fresh token", openTask},
 	{nameSendAgain, store.AttemptNotSent, store.AttemptReserved, "execute, with a fresh token", openTask + "; fewer than 3 sends were made"},
 	{nameAbort, store.AttemptReserved, store.AttemptAborted, "execute (put off, refused), end_call (cancel), record", ""},
-	{nameSend, store.AttemptReserved, store.AttemptSending, bySender, "the task is open, neither cancelled nor on hold; **one request may follow, at once**"},
+	{nameSend, store.AttemptReserved, store.AttemptSending, bySender, "the task is open, not cancelled, not on hold; **one request may follow, at once**"},
 	{nameNotSent, store.AttemptSending, store.AttemptNotSent, bySender, "an error that proves that nothing was placed"},
 	{nameGiveUp, store.AttemptNotSent, store.AttemptEnded, "execute", "not worth another send, or 3 were made"},
 	{nameReplyLost, store.AttemptSending, store.AttemptSending, bySender, "the reply was lost: nobody is in mid-send any more"},
-	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; sweeper", "the send that was looked for is still the row's"},
+	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; sweeper", "the send that was looked for in vain is still the one in the row"},
 	{nameRowLost, None, store.AttemptUnknown, "execute", nobodyHas + "; n is the next number"},
 	{nameRowLost, store.AttemptReserved, store.AttemptUnknown, "execute", nobodyHas},
 	{nameRowLost, store.AttemptAborted, store.AttemptUnknown, "execute", nobodyHas},
@@ -82,25 +82,27 @@ var Transitions = []Transition{
 // step is the only place where an attempt's state is written. It makes the move if
 // the table has it, and says whether it did.
 func step(a *store.Attempt, name string, to store.AttemptState) bool {
-	if !listed(name, a.State, to) && holds(guardListed) {
+	row := rowOf(name, a.State, to)
+	if row < 0 && holds(guardListed) {
 		return false
 	}
 	if watch != nil {
-		watch(name, a.State, to)
+		watch(row)
 	}
 	a.State = to
 	return true
 }
 
-func listed(name string, from, to store.AttemptState) bool {
+// rowOf is the index of a move in the table, or -1.
+func rowOf(name string, from, to store.AttemptState) int {
 	for i := range Transitions {
 		t := &Transitions[i]
 		if t.From == from && t.To == to && t.Name == name {
-			return true
+			return i
 		}
 	}
-	return false
+	return -1
 }
 
-// watch, where a test sets it, sees every move.
-var watch func(name string, from, to store.AttemptState)
+// watch, where a test sets it, sees the row of every move.
+var watch func(row int)

@@ -67,7 +67,7 @@ func TestNobodyElseMovesAnAttempt(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); name == "testdata" || name == "node_modules" || (strings.HasPrefix(name, ".") && name != "..") {
+			if name := d.Name(); name == "testdata" || name == "storetest" || name == "node_modules" || (strings.HasPrefix(name, ".") && name != "..") {
 				return filepath.SkipDir
 			}
 			return nil
