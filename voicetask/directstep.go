@@ -308,7 +308,7 @@ func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call
 	wait, again, rule := p.next(s.t, a.N, c, earlier)
 	asked := s.rec.CancelRequestedAt
 	switch {
-	case !asked.IsZero() && (c.EndedAt.IsZero() || !c.EndedAt.Before(asked.Add(-clockSlack))):
+	case !asked.IsZero() && !maybeRings(c) && (c.EndedAt.IsZero() || !c.EndedAt.Before(asked.Add(-clockSlack))):
 		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
 	case !again:
 		return s.end(ctx, ending{outcome: c.Outcome, rule: rule, words: c.Reason, provider: a.Provider, call: c, dials: a.N})

@@ -21,7 +21,7 @@ const sendBudget = 5 * time.Second
 // same time too: the row decides, never the number of the attempt.
 func (a *activities) ExecuteCall(ctx context.Context, in CallInput) (Dialled, error) {
 	e := &execution{activities: a, in: in, token: rand.Text(), witness: newWitness(ctx)}
-	stop := e.witness.keepBeating(ctx)
+	stop := e.witness.keepBeating()
 	defer stop()
 	return e.run(ctx)
 }
@@ -68,7 +68,7 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 	}
 	switch {
 	case verdict.End != "":
-		return e.answer(verdict), nil
+		return e.decline(ctx, verdict)
 	case !verdict.DialAt.IsZero():
 		return e.putOff(ctx, verdict)
 	}
@@ -107,14 +107,26 @@ func (e *execution) lost(ctx context.Context) (Dialled, error) {
 	const why = "the store has lost the row of this dial: it may have been sent"
 	err := e.move(ctx, &e.rec, func(r *store.Record) error { return fence.Lost(r, e.in.N, why) })
 	switch {
-	case err == nil:
-		e.notice(ctx, provider.NoticeUnknownOutcome, fence.Find(&e.rec, e.in.N).Provider, e.rec.ID, e.in.Key)
-		e.cfg.Logger.ErrorContext(ctx, "the store has lost the row of a dial: it cannot be proved whether a phone rang", "task_id", e.rec.ID, "dial", e.in.N)
-	case !errors.Is(err, fence.ErrLost):
+	case errors.Is(err, fence.ErrLost): // it has come back
+	case err != nil && !errors.Is(err, fence.ErrOrder):
 		return Dialled{}, err
+	default:
+		e.rowLost(ctx)
+	}
+	if errors.Is(err, fence.ErrOrder) { // the rows of the dials before it are gone, too
+		return e.refused(ctx, err)
 	}
 	done, _, err := e.known(ctx)
 	return done, err
+}
+
+func (e *execution) rowLost(ctx context.Context) {
+	named := ""
+	if a := fence.Find(&e.rec, e.in.N); a != nil {
+		named = a.Provider
+	}
+	e.notice(ctx, provider.NoticeUnknownOutcome, named, e.rec.ID, e.in.Key)
+	e.cfg.Logger.ErrorContext(ctx, "the store has lost the row of a dial: it cannot be proved whether a phone rang", "task_id", e.rec.ID, "dial", e.in.N)
 }
 
 // known answers from the row where it already says what became of the dial.
@@ -156,8 +168,7 @@ func (e *execution) use(p provider.Provider) {
 // closed answers for a task that has ended, is being cancelled, or belongs to the
 // other engine.
 func (e *execution) closed() (Dialled, bool) {
-	probe := e.rec
-	err := fence.Claim(&probe, e.engine, e.now(), e.leaseUntil())
+	err := fence.Claimable(e.rec, e.engine, e.now())
 	switch {
 	case errors.Is(err, fence.ErrClosed):
 		return Dialled{End: e.rec.Outcome, Rule: RuleClosed, Reason: "the task had ended before"}, true
@@ -229,6 +240,30 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 	return e.answer(d), nil
 }
 
+// decline ends the task by the judge's word. What another execution has reserved is
+// given up first, so that it cannot pass the fence behind the result; what has passed
+// it already is looked at, not declined.
+func (e *execution) decline(ctx context.Context, d Dialled) (Dialled, error) {
+	err := e.move(ctx, &e.rec, func(r *store.Record) error {
+		a := fence.Find(r, e.in.N)
+		switch {
+		case a == nil, a.State == store.AttemptAborted, a.State == store.AttemptNotSent:
+			return errNoChange
+		case a.State != store.AttemptReserved:
+			return fence.ErrLost
+		}
+		if err := fence.Claimable(*r, e.engine, e.now()); err != nil {
+			return err
+		}
+		fence.Abort(r, e.in.N, d.Rule)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errNoChange) {
+		return e.refused(ctx, err)
+	}
+	return e.answer(d), nil
+}
+
 // settlePrevious brings the ledger of the dial before this one to rest, in a write
 // that is due anyway.
 func (e *execution) settlePrevious(r *store.Record) {
@@ -279,6 +314,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		return e.refused(ctx, err)
 	}
 	if err := e.witness.confirm(ctx, sent{Key: e.in.Key, Token: e.token, Send: fence.Find(&e.rec, e.in.N).Sends + 1}); err != nil {
+		e.retract(ctx) // perhaps only the answer was lost
 		return Dialled{}, fmt.Errorf("voicetask: this execution of the dial is no longer current: %w", err)
 	}
 	if ctx.Err() != nil {
@@ -286,7 +322,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		return Dialled{}, context.Cause(ctx)
 	}
 	passed := time.Now()
-	if err := e.pass(ctx); err != nil {
+	if err := e.pass(context.WithoutCancel(ctx)); err != nil { // a stop in mid-write would leave a row that nobody can explain
 		e.retract(ctx)
 		return e.refused(ctx, err)
 	}
@@ -298,10 +334,9 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 }
 
 // retract takes back the word left at the other witness: nothing was sent after all.
-// Should that fail, a later execution takes it for a lost row: the safe side.
 func (e *execution) retract(ctx context.Context) {
 	if a := fence.Find(&e.rec, e.in.N); a != nil && a.State != store.AttemptSending {
-		_ = e.witness.confirm(context.WithoutCancel(ctx), sent{Key: e.in.Key, Token: e.token, Send: a.Sends})
+		e.witness.retract(ctx, sent{Key: e.in.Key, Token: e.token, Send: a.Sends})
 	}
 }
 
@@ -314,23 +349,28 @@ func (e *execution) notYet() time.Duration {
 	return a.NotBefore.Sub(e.now())
 }
 
-// pass moves the row to sending. When the store's answer was lost the row itself
-// tells whether the write was ours.
+// pass moves the row to sending. When the store's answer was lost the row itself tells
+// whether the write was ours; it may also arrive while we try again.
 func (e *execution) pass(ctx context.Context) error {
-	send := func(r *store.Record) error { return fence.Send(r, e.in.N, e.token, e.now()) }
+	send := func(r *store.Record) error {
+		if fence.Passed(r, e.in.N, e.token) {
+			return errNoChange
+		}
+		return fence.Send(r, e.in.N, e.token, e.now())
+	}
 	err := e.move(ctx, &e.rec, send)
-	if err == nil || isRefusal(err) {
-		return err
+	if err != nil && !errors.Is(err, errNoChange) && !isRefusal(err) {
+		fresh, readErr := e.get(ctx, e.rec.ID)
+		if readErr != nil {
+			return err // nothing was sent; a later execution looks at the row
+		}
+		e.rec = fresh
+		err = e.move(ctx, &e.rec, send)
 	}
-	fresh, readErr := e.get(ctx, e.rec.ID)
-	if readErr != nil {
-		return err // nothing was sent; a later execution looks at the row
-	}
-	e.rec = fresh
-	if a := fence.Find(&e.rec, e.in.N); a != nil && a.State == store.AttemptSending && a.Token == e.token {
+	if errors.Is(err, errNoChange) {
 		return nil
 	}
-	return e.move(ctx, &e.rec, send)
+	return err
 }
 
 // isRefusal reports whether err is a guard's word and not the store's.
@@ -435,9 +475,15 @@ func (e *execution) placed(ctx context.Context, c provider.Call) (Dialled, error
 		c.CreatedAt = e.now()
 	}
 	c.Key = e.in.Key
-	e.witness.placed(ctx, e.in.Key, e.token, c.ID)
+	e.witness.placed(c.ID)
+	told := false
 	err := persist(ctx, func(ctx context.Context) error {
-		return e.observe(ctx, &e.rec, e.in.N, e.provider.Name(), c)
+		err := e.observe(ctx, &e.rec, e.in.N, e.provider.Name(), c)
+		if err != nil && !told {
+			told = true
+			e.witness.tellPlaced(ctx)
+		}
+		return err
 	}, isRefusal)
 	if err != nil {
 		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", err)

@@ -208,6 +208,11 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
+	res, err := overtaken(r, res)
+	if err != nil {
+		return err
+	}
+	in.Result = res
 	settleLast(r, in, now)
 	if last := len(r.Attempts); last > 0 && res.Outcome == provider.OutcomeUnknown {
 		if a := r.Attempts[last-1]; a.State == store.AttemptEnded && a.Outcome != provider.OutcomeUnknown && a.Outcome != "" {

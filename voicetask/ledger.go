@@ -176,12 +176,17 @@ func reopenUnknown(r *store.Record, a store.Attempt, now time.Time) error {
 	if a.Outcome == provider.OutcomeUnknown || a.Outcome == "" {
 		return nil
 	}
+	return finish(r, ResultInput{Result: rowsResult(*r, a, RuleOutcome, reason("told late", a.Reason))}, now)
+}
+
+// rowsResult is the result of a task that ended with attempt a, as the row tells it.
+func rowsResult(r store.Record, a store.Attempt, rule, words string) Result {
 	t, err := ParseTask(r.Task)
 	if err != nil { // erased
 		t = Task{ID: r.ID, AgentID: r.AgentID}
 	}
-	end := ending{outcome: a.Outcome, rule: RuleOutcome, words: reason("told late", a.Reason), provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
-	return finish(r, ResultInput{Result: end.result(t)}, now)
+	end := ending{outcome: a.Outcome, rule: rule, words: words, provider: a.Provider, call: fence.CallOf(a), dials: len(r.Attempts)}
+	return end.result(t)
 }
 
 // requestCancel marks the row. A task that has ended stays as it is.

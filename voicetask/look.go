@@ -29,7 +29,7 @@ func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error)
 	}, isRefusal)
 	if err == nil { // else an event was faster, or the store is down: a later execution knows more
 		if a := fence.Find(&e.rec, e.in.N); a != nil && e.lookWindow(*a) == 0 {
-			return e.unknown(ctx, describe(cause))
+			return e.unknown(ctx, e.token, describe(cause))
 		}
 	}
 	return Dialled{}, &later{delay: time.Second, why: "the reply to the dial was lost: looking for the call", kind: provider.KindOutcomeUnknown}
@@ -40,9 +40,13 @@ func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error)
 // unknown once the window has passed.
 func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) {
 	if e.provider == nil {
-		return e.unknown(ctx, "the provider "+a.Provider+" is no longer registered")
+		return e.unknown(ctx, a.Token, "the provider "+a.Provider+" is no longer registered")
 	}
-	if c, found := e.find(ctx, a); found {
+	c, found := e.toldBefore(a)
+	if !found {
+		c, found = e.find(ctx, a)
+	}
+	if found {
 		err := e.observe(ctx, &e.rec, e.in.N, a.Provider, c)
 		if err != nil {
 			return Dialled{}, err
@@ -56,10 +60,21 @@ func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) 
 		if a.Reason != "" {
 			why += ": " + a.Reason
 		}
-		return e.unknown(ctx, why)
+		return e.unknown(ctx, a.Token, why)
 	}
 	delay := min(max(elapsed/2, time.Second), 15*time.Second, left)
 	return Dialled{}, &later{delay: delay, why: "the reply to the dial was lost: looking for the call", kind: provider.KindOutcomeUnknown}
+}
+
+// toldBefore is the call that the sender told the other witness of, when the store did
+// not take its id.
+func (e *execution) toldBefore(a store.Attempt) (provider.Call, bool) {
+	if e.witness == nil {
+		return provider.Call{}, false
+	}
+	s := e.witness.before
+	told := s.CallID != "" && s.Key == a.Key && s.Token == a.Token
+	return provider.Call{ID: s.CallID, Key: a.Key, Status: provider.StatusQueued, CreatedAt: a.SentAt}, told
 }
 
 func (e *execution) find(ctx context.Context, a store.Attempt) (provider.Call, bool) {
@@ -95,9 +110,15 @@ func (e *execution) lookWindow(a store.Attempt) time.Duration {
 }
 
 // unknown ends the dial without an answer: visible, counted, never dialled again
-// by itself.
-func (e *execution) unknown(ctx context.Context, why string) (Dialled, error) {
-	err := e.move(ctx, &e.rec, func(r *store.Record) error { return fence.Unknown(r, e.in.N, why) })
+// by itself. It is the send under token that was looked for in vain: one that followed
+// it is not to be given up for it.
+func (e *execution) unknown(ctx context.Context, token, why string) (Dialled, error) {
+	err := e.move(ctx, &e.rec, func(r *store.Record) error {
+		if !fence.Passed(r, e.in.N, token) {
+			return fence.ErrLost
+		}
+		return fence.Unknown(r, e.in.N, why)
+	})
 	if errors.Is(err, fence.ErrLost) {
 		return Dialled{}, &later{delay: time.Second, why: "the dial has moved on meanwhile"}
 	}

@@ -129,7 +129,7 @@ func (p Policy) fits(traits provider.Traits) error {
 // the outcomes of the dials before it. It is a function of its arguments only, so
 // that the workflow may call it.
 func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome) (wait time.Duration, again bool, rule string) {
-	if c.Outcome == provider.OutcomeUnknown && c.ID == "" {
+	if maybeRings(c) {
 		return 0, false, RuleUnknown
 	}
 	redial, ok := p.Redial[c.Outcome]
@@ -155,6 +155,11 @@ func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome)
 		wait = redial.After[min(before, len(redial.After)-1)]
 	}
 	return wait, true, RuleOutcome
+}
+
+// maybeRings reports a dial of which it cannot be proved whether it went out.
+func maybeRings(c provider.Call) bool {
+	return c.Outcome == provider.OutcomeUnknown && c.ID == ""
 }
 
 // isFault reports an outcome that is the platform's doing and may strike in the

@@ -2,9 +2,12 @@ package voicetask
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/superservices/voice/provider"
@@ -21,12 +24,22 @@ type sent struct {
 // witness is the Temporal server as far as one execution of ExecuteCall can ask
 // it: am I still current, and what did an earlier execution tell? In Direct and in
 // Temporal's test environment no server answers, and the row alone decides.
+//
+// Heartbeats go two ways: what must have arrived is sent directly, what keeps the
+// activity alive goes through the SDK, which holds some back and sends them later. The
+// server keeps the one that comes last, so the two must not cross.
 type witness struct {
 	attempt int32 // 1 where there is no server
 	before  sent  // what the last heartbeat of an earlier execution said
-	server  bool
-	beats   bool
-	last    atomic.Pointer[sent]
+
+	ask  func(ctx context.Context, s sent) error // directly; nil where no server answers
+	beat func(s *sent)                           // through the SDK; nil outside an activity
+
+	last atomic.Pointer[sent] // what the next beat tells
+
+	mu     sync.Mutex // held while either is under way
+	beaten bool       // the SDK may be holding an older word back
+	left   bool       // word may have been left that we are about to send
 }
 
 // testNamespace is what Temporal's test environments report. Asking their server
@@ -39,8 +52,19 @@ func newWitness(ctx context.Context) *witness {
 		return w
 	}
 	info := activity.GetInfo(ctx)
-	w.attempt, w.beats = info.Attempt, true
-	w.server = info.Namespace != testNamespace
+	w.attempt = info.Attempt
+	w.beat = func(s *sent) {
+		if s == nil {
+			activity.RecordHeartbeat(ctx)
+			return
+		}
+		activity.RecordHeartbeat(ctx, *s)
+	}
+	if info.Namespace != testNamespace {
+		w.ask = func(ctx context.Context, s sent) error {
+			return activity.GetClient(ctx).RecordActivityHeartbeat(ctx, info.TaskToken, s)
+		}
+	}
 	if activity.HasHeartbeatDetails(ctx) {
 		_ = activity.GetHeartbeatDetails(ctx, &w.before) // details of a foreign shape are no witness
 		w.last.Store(&w.before)
@@ -49,8 +73,8 @@ func newWitness(ctx context.Context) *witness {
 }
 
 // keepBeating heartbeats until stop is called, which waits for the last beat.
-func (w *witness) keepBeating(ctx context.Context) (stop func()) {
-	if !w.beats {
+func (w *witness) keepBeating() (stop func()) {
+	if w.beat == nil {
 		return func() {}
 	}
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -63,37 +87,68 @@ func (w *witness) keepBeating(ctx context.Context) (stop func()) {
 			case <-quit:
 				return
 			case <-tick.C:
-				if last := w.last.Load(); last != nil {
-					activity.RecordHeartbeat(ctx, *last)
-				} else {
-					activity.RecordHeartbeat(ctx)
-				}
+				w.tick()
 			}
 		}
 	}()
 	return func() { close(quit); <-done }
 }
 
+func (w *witness) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beaten = true
+	w.beat(w.last.Load())
+}
+
 // confirm asks the server whether this execution is still the current one and
 // leaves word there that it is about to send. A stale execution gets NotFound in
 // milliseconds, and must not send.
 func (w *witness) confirm(ctx context.Context, s sent) error {
-	if !w.server {
+	if w.ask == nil {
 		return nil
 	}
-	w.last.Store(&s)
-	bounded, cancel := context.WithTimeout(ctx, confirmTimeout)
-	defer cancel()
-	return activity.GetClient(ctx).RecordActivityHeartbeat(bounded, activity.GetInfo(ctx).TaskToken, s)
+	err := w.tell(ctx, s)
+	var stale *serviceerror.NotFound
+	w.left = !errors.As(err, &stale)
+	return err
 }
 
-// placed adds the call's id to what the next heartbeat tells.
-func (w *witness) placed(_ context.Context, key, token string, id provider.CallID) {
-	if last := w.last.Load(); last != nil && last.Key == key && last.Token == token {
+// retract takes the word back: nothing was sent after all, and the row says s.Send.
+// Should that fail, a later execution takes it for a lost row: the safe side.
+func (w *witness) retract(ctx context.Context, s sent) {
+	if w.left {
+		_ = w.tell(context.WithoutCancel(ctx), s)
+	}
+}
+
+// placed is the id of the call that was sent. The next beat tells it.
+func (w *witness) placed(id provider.CallID) {
+	if last := w.last.Load(); last != nil {
 		told := *last
 		told.CallID = id
 		w.last.Store(&told)
 	}
+}
+
+// tellPlaced tells it at once: the store is down, and nobody else knows the id.
+func (w *witness) tellPlaced(ctx context.Context) {
+	if last := w.last.Load(); w.ask != nil && last != nil {
+		_ = w.tell(ctx, *last) // the next beat tries again
+	}
+}
+
+func (w *witness) tell(ctx context.Context, s sent) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last.Store(&s)
+	bounded, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	err := w.ask(bounded, s)
+	if w.beaten {
+		w.beat(&s) // in place of what the SDK holds back
+	}
+	return err
 }
 
 const confirmTimeout = 5 * time.Second

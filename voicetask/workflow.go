@@ -155,9 +155,10 @@ func (w *taskRun) outcomeOver(rule string) provider.Outcome {
 }
 
 // cancelledFirst reports whether a dial that was cancelled while it was being
-// placed ended after that: because of it, as far as anybody can tell.
+// placed ended after that: because of it, as far as anybody can tell. Of a dial whose
+// request may still ring a phone nobody can tell anything.
 func (w *taskRun) cancelledFirst() bool {
-	return !w.cancelledAt.IsZero() && (w.call.EndedAt.IsZero() || !w.call.EndedAt.Before(w.cancelledAt.Add(-clockSlack)))
+	return !maybeRings(w.call) && !w.cancelledAt.IsZero() && (w.call.EndedAt.IsZero() || !w.call.EndedAt.Before(w.cancelledAt.Add(-clockSlack)))
 }
 
 // clockSlack is how much a platform's clock may be behind ours.

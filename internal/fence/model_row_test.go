@@ -1,0 +1,161 @@
+package fence
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// The world of the model keeps a task's row in a few bytes, so that a state is a small
+// key of a map. Each transition unpacks it into a real store.Record, which the
+// functions of this package change, and packs the result again.
+
+// code is an index into one of the tables below.
+type code = uint8
+
+var states = [...]store.AttemptState{
+	None, store.AttemptReserved, store.AttemptSending, store.AttemptNotSent, store.AttemptPlaced,
+	store.AttemptUnknown, store.AttemptEnded, store.AttemptAborted,
+}
+
+const (
+	none code = iota
+	reserved
+	sending
+	notSent
+	placed
+	unknownState
+	ended
+	aborted
+)
+
+var outcomes = [...]provider.Outcome{
+	"", provider.OutcomeUnknown, provider.OutcomeBusy, provider.OutcomeCompleted, provider.OutcomeCancelled, provider.OutcomeProviderFault,
+}
+
+const (
+	noOutcome code = iota
+	outcomeUnknown
+	busy      // the policy of the model redials it
+	completed // final
+	cancelled // hung up, or refused before the dial
+	fault     // never placed: the sends are used up
+)
+
+var (
+	engines = [...]string{"", "temporal", "direct:1", "direct:2"}
+	tokens  = [...]string{"", "1", "2", "dead"} // of the two executions, and of all that are gone
+	calls   = [...]provider.CallID{"", "call", "second call"}
+	noon    = time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)
+)
+
+const dead code = 3 // the token of nobody
+
+// row is a store.Record, packed.
+type row struct {
+	version code // 0 = there is none
+	owner   code
+	leased  bool
+	lapsed  bool // the lease has run out
+	cancel  bool
+	hold    bool
+	over    bool
+	outcome code
+	dials   [2]dial
+}
+
+// dial is a store.Attempt, packed.
+type dial struct {
+	state, token, sends, call, outcome code
+	second                             bool // another call id was noted
+	marked                             bool // its sender came back without knowing
+}
+
+// scratch is the record that rows are unpacked into. The search runs in one goroutine.
+var scratch struct {
+	record   store.Record
+	attempts [4]store.Attempt
+	others   [2][1]provider.CallID
+}
+
+func (w *row) unpack() *store.Record {
+	r := &scratch.record
+	*r = store.Record{ID: "t", Status: store.StatusPending, Version: int64(w.version), Owner: engines[w.owner]}
+	switch {
+	case w.over:
+		r.Status, r.Outcome = store.StatusFailed, outcomes[w.outcome]
+	case w.hold:
+		r.Status = store.StatusHold
+	}
+	if w.cancel {
+		r.CancelRequestedAt = noon
+	}
+	if w.leased {
+		r.LeaseUntil = noon.Add(time.Minute)
+		if w.lapsed {
+			r.LeaseUntil = noon.Add(-time.Minute)
+		}
+	}
+	r.Attempts = scratch.attempts[:0]
+	for i := range w.dials {
+		d := &w.dials[i]
+		if d.state == none {
+			continue
+		}
+		a := store.Attempt{N: i + 1, Key: keys[i], State: states[d.state], Token: tokens[d.token], Sends: int(d.sends), CallID: calls[d.call], Outcome: outcomes[d.outcome]}
+		if d.marked {
+			a.Kind = provider.KindOutcomeUnknown
+		}
+		if d.second {
+			scratch.others[i][0] = calls[3-d.call]
+			a.OtherCallIDs = scratch.others[i][:]
+		}
+		r.Attempts = append(r.Attempts, a)
+	}
+	return r
+}
+
+var keys = [...]string{"t/1", "t/2"}
+
+func pack(r *store.Record) row {
+	w := row{
+		version: code(r.Version), owner: index(engines[:], r.Owner), cancel: !r.CancelRequestedAt.IsZero(),
+		hold: r.Status == store.StatusHold, over: r.Status.Terminal(),
+		leased: !r.LeaseUntil.IsZero(), lapsed: !r.LeaseUntil.IsZero() && r.LeaseUntil.Before(noon),
+	}
+	if w.over {
+		w.outcome = index(outcomes[:], r.Outcome)
+	}
+	for _, a := range r.Attempts {
+		w.dials[a.N-1] = dial{
+			state: index(states[:], a.State), token: index(tokens[:], a.Token), sends: code(a.Sends), call: index(calls[:], a.CallID),
+			outcome: index(outcomes[:], a.Outcome), second: len(a.OtherCallIDs) > 0, marked: a.Kind == provider.KindOutcomeUnknown,
+		}
+	}
+	return w
+}
+
+func index[T comparable](table []T, v T) code {
+	for i := range table {
+		if table[i] == v {
+			return code(i)
+		}
+	}
+	panic("the model has no code for " + strconv.Quote(anyString(v)))
+}
+
+func anyString(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case provider.Outcome:
+		return string(v)
+	case provider.CallID:
+		return string(v)
+	case store.AttemptState:
+		return string(v)
+	}
+	return "?"
+}
