@@ -346,3 +346,33 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Error("nothing endless was sent")
 	}
 }
+
+// The connection itself refuses: handshakes pass before it is handed over, a request
+// only in time.
+func TestGatedConnection(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		age    time.Duration
+		handed bool
+		want   error
+	}{
+		{"handshake", 0, false, nil}, {"request", 0, true, nil}, {"late request", time.Hour, true, errLate},
+	} {
+		near, far := net.Pipe()
+		d := &departure{start: time.Now().Add(-c.age), budget: time.Minute}
+		d.handed.Store(c.handed)
+		arrived := make(chan int, 1)
+		go func() {
+			n, _ := far.Read(make([]byte, 8))
+			arrived <- n
+		}()
+		_, err := (&gated{Conn: near, departure: d}).Write([]byte("x"))
+		_ = near.Close()
+		if n := <-arrived; !errors.Is(err, c.want) || (n == 0) != (c.want != nil) {
+			t.Errorf("%s: got %v, and %d bytes arrived", c.name, err, n)
+		}
+		if certain := d.notSent(); certain != (c.want != nil || !c.handed) {
+			t.Errorf("%s: certainly not sent: %v", c.name, certain)
+		}
+	}
+}
