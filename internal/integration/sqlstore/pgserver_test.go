@@ -237,12 +237,14 @@ func (s *pgServer) stop(how os.Signal) error {
 // open returns a pool whose statements are recorded. Settings are those of the
 // server: "default_transaction_isolation=serializable".
 func (s *pgServer) open(rec *recorder, settings ...string) *sql.DB {
-	dsn := "host=" + s.dir + " user=voice dbname=postgres"
+	dsn := s.dsn()
 	for _, setting := range settings {
 		dsn += " " + setting
 	}
 	return sql.OpenDB(&connector{driver: stdlib.GetDefaultDriver(), dsn: dsn, rec: rec})
 }
+
+func (s *pgServer) dsn() string { return "host=" + s.dir + " user=voice dbname=postgres" }
 
 func TestMain(m *testing.M) {
 	if child := children[os.Getenv("VOICE_TEST_CHILD")]; child != nil {
