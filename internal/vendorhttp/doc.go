@@ -7,7 +7,10 @@
 // left. So its Transport is its own: no connection is used twice (Go re-sends
 // some requests when a reused connection closes unanswered), no HTTP/2, no
 // redirect, no body that could be read again, no Idempotency-Key header. From the
-// host's client it takes the proxy and TLS settings and nothing else.
+// host's client it takes the proxy and TLS settings and nothing else. Its own
+// connections stand guard over the first byte: it is written within the send
+// budget or never, and until an answer begins a connection that is given up takes
+// what it has not delivered with it.
 //
 // A [Reader] carries the rest through the host's own client.
 //

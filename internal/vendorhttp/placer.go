@@ -9,7 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"sync/atomic"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/superservices/voice/provider"
@@ -17,16 +18,17 @@ import (
 
 // Defaults of a Send.
 const (
-	// DefaultConnect bounds what happens before a request can leave: name
-	// resolution, dialling, the proxy, the TLS handshake. The dial fence wants a
-	// request to leave within seconds of its entry in the ledger, and giving up
+	// DefaultConnect is the send budget: how long after Post was called the first
+	// byte of the request may be written. Name resolution, dialling (two lost SYNs
+	// fit in), the proxy and the TLS handshake come before it. The dial fence wants
+	// a request to leave within seconds of its entry in the ledger, and giving up
 	// before that is certain: nothing was sent.
-	DefaultConnect = 10 * time.Second
+	DefaultConnect = 5 * time.Second
 	DefaultTimeout = 30 * time.Second
 	DefaultMaxBody = 1 << 20
 )
 
-// errConnect is the cause of giving up before a connection was there.
+// errConnect is the cause of giving up before the request was written.
 var errConnect = errors.New("no connection in time")
 
 // Placer sends the requests that may make a phone ring. It is safe for
@@ -49,15 +51,17 @@ func NewPlacer(providerName string, host *http.Client) (*Placer, error) {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // placeTransport builds a Transport of our own from the proxy and TLS settings of
-// the host's. Dialers are not taken: one that keeps connections, or dials again by
-// itself, is what this type is there to avoid.
+// the host's. Nothing that carries a request is taken: no dialer (one that keeps
+// connections, or sends again by itself, is what this type is there to avoid), no
+// registered protocol, and of the client neither Jar nor Timeout nor CheckRedirect.
 func placeTransport(host *http.Client) (*http.Transport, error) {
 	from, err := transportOf(host)
 	if err != nil {
 		return nil, err
 	}
 	t := &http.Transport{
-		Proxy:                  from.Proxy,
+		Proxy:                  shown(from.Proxy),
+		DialContext:            dial,
 		ProxyConnectHeader:     from.ProxyConnectHeader.Clone(),
 		GetProxyConnectHeader:  from.GetProxyConnectHeader,
 		OnProxyConnectResponse: from.OnProxyConnectResponse,
@@ -74,7 +78,21 @@ func placeTransport(host *http.Client) (*http.Transport, error) {
 		t.TLSClientConfig = from.TLSClientConfig.Clone()
 	}
 	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	t.TLSClientConfig.MinVersion = max(t.TLSClientConfig.MinVersion, tls.VersionTLS12)
 	return t, nil
+}
+
+// shown lets the host's function see a copy of the request: it chooses the proxy and
+// changes nothing.
+func shown(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	if proxy == nil {
+		return nil
+	}
+	return func(r *http.Request) (*url.URL, error) {
+		seen := r.Clone(r.Context())
+		seen.Body = http.NoBody
+		return proxy(seen)
+	}
 }
 
 func transportOf(host *http.Client) (*http.Transport, error) {
@@ -100,8 +118,8 @@ type Send struct {
 	URL    string
 	Header http.Header // sent as it is, without Idempotency-Key
 	Body   []byte
-	// Connect bounds the time until a connection is there, Timeout the whole
-	// exchange, MaxBody the answer's body; 0 = the defaults.
+	// Connect bounds the time until the first byte of the request is written,
+	// Timeout the whole exchange, MaxBody the answer's body; 0 = the defaults.
 	Connect, Timeout time.Duration
 	MaxBody          int64
 }
@@ -118,61 +136,58 @@ type Reply struct {
 
 // Post sends s once. Without an error there was an answer, of whatever status: a
 // redirect is one too. An error is a *provider.Error for the operation "place":
-// KindUnavailable if no connection for the request was ever there, so that
-// nothing can have been written, else KindOutcomeUnknown.
+// KindUnavailable if nothing of the request was written, nor will be, else
+// KindOutcomeUnknown.
 func (p *Placer) Post(ctx context.Context, s Send) (Reply, error) {
+	d := &departure{start: time.Now(), budget: positive(s.Connect, DefaultConnect)}
 	if ctx.Err() != nil {
-		return Reply{}, p.failed(context.Cause(ctx), false)
+		return Reply{}, p.failed(context.Cause(ctx), d)
 	}
 	ctx, stop := context.WithTimeout(ctx, positive(s.Timeout, DefaultTimeout))
 	defer stop()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-
-	// Any of these proves that bytes may have left. That none of them happened
-	// proves that none did: a Transport hands over a connection before it writes.
-	var left atomic.Bool
-	timer := time.AfterFunc(positive(s.Connect, DefaultConnect), func() {
-		if !left.Load() {
+	timer := time.AfterFunc(d.budget, func() {
+		if d.state.Load() != left {
 			giveUp(errConnect)
 		}
 	})
 	defer timer.Stop()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { left.Store(true) },
-		WroteHeaders: func() { left.Store(true) },
-		WroteRequest: func(httptrace.WroteRequestInfo) { left.Store(true) },
+	ctx = httptrace.WithClientTrace(context.WithValue(ctx, departureKey{}, d), &httptrace.ClientTrace{
+		// A Transport hands over a connection, its handshakes done, before it writes.
+		GotConn:              func(httptrace.GotConnInfo) { d.handed.Store(true) },
+		GotFirstResponseByte: d.answered,
 	})
 
 	req, err := newRequest(ctx, http.MethodPost, s.URL, s.Header, s.Body)
 	if err != nil {
-		return Reply{}, p.failed(err, false)
+		return Reply{}, p.failed(err, d)
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return Reply{}, p.failed(err, left.Load())
+		return Reply{}, p.failed(err, d)
 	}
 	return readReply(resp, s.MaxBody), nil
 }
 
-func (p *Placer) failed(err error, left bool) error {
-	kind := provider.KindUnavailable
-	if left {
-		kind = provider.KindOutcomeUnknown
+func (p *Placer) failed(err error, d *departure) error {
+	kind := provider.KindOutcomeUnknown
+	if d.notSent() {
+		kind = provider.KindUnavailable
 	}
 	return &provider.Error{Provider: p.provider, Op: "place", Kind: kind, Err: hide(err)}
 }
 
 // newRequest makes a request whose body can be read once only.
-func newRequest(ctx context.Context, method, url string, h http.Header, body []byte) (*http.Request, error) {
+func newRequest(ctx context.Context, method, to string, h http.Header, body []byte) (*http.Request, error) {
 	var r io.Reader
 	if body != nil {
 		r = io.NopCloser(bytes.NewReader(body))
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, r)
+	req, err := http.NewRequestWithContext(ctx, method, to, r)
 	if err != nil {
 		return nil, errors.New("cannot make the request: bad URL") // err quotes the URL
 	}
@@ -183,8 +198,12 @@ func newRequest(ctx context.Context, method, url string, h http.Header, body []b
 	if h != nil {
 		req.Header = h.Clone()
 	}
-	req.Header.Del("Idempotency-Key")
-	req.Header.Del("X-Idempotency-Key") // Go's Transport knows both names
+	for name := range req.Header {
+		// Go's Transport takes a request with either for one that it may send again.
+		if strings.EqualFold(name, "Idempotency-Key") || strings.EqualFold(name, "X-Idempotency-Key") {
+			delete(req.Header, name)
+		}
+	}
 	return req, nil
 }
 

@@ -15,12 +15,14 @@ type Reader struct {
 }
 
 // NewReader returns a Reader for the provider of that name over host, the host's
-// client, or over one with a timeout of 30 s if it is nil. It follows no
-// redirects either way: they would carry credentials to another host.
+// client, or over one of its own if it is nil; where the host set no Timeout it is
+// 30 s. It follows no redirects either way: they would carry credentials to another
+// host.
 func NewReader(providerName string, host *http.Client) *Reader {
 	r := &Reader{provider: providerName, client: http.Client{Timeout: DefaultTimeout}}
 	if host != nil {
 		r.client = *host
+		r.client.Timeout = positive(host.Timeout, DefaultTimeout)
 	}
 	r.client.CheckRedirect = noRedirect
 	return r

@@ -144,6 +144,7 @@ type adapter struct {
 
 	idempotencyKey bool // sends the header that makes Go's Transport send again
 	trustsFaults   bool // takes a 5xx for a proof that nothing was placed
+	trustsHalves   bool // takes half an answer for one
 }
 
 func newAdapter(p *platform) *adapter {
@@ -183,6 +184,9 @@ func (a *adapter) do(ctx context.Context, op, method, path string, body, into an
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		if a.trustsHalves {
+			return fail(provider.KindUnavailable, "", err)
+		}
 		return fail(provider.KindOutcomeUnknown, "", err)
 	}
 	return nil
@@ -282,15 +286,20 @@ func TestHTTPProviderConforms(t *testing.T) {
 	Run(t, httpHarness(func(*adapter) {}))
 }
 
+// httpBreakages are adapters with one fault each that only HTTP shows, and the check
+// that must object. No other may.
+var httpBreakages = []struct {
+	fault string
+	edit  func(a *adapter)
+	want  []string
+}{
+	{"the Transport sends again", func(a *adapter) { a.idempotencyKey = true }, []string{"Trouble/closed_connection"}},
+	{"a 5xx proves nothing", func(a *adapter) { a.trustsFaults = true }, []string{"Trouble/fault_after_accept"}},
+	{"half an answer proves nothing", func(a *adapter) { a.trustsHalves = true }, []string{"LoseReply"}},
+}
+
 func TestRunObjectsOverHTTP(t *testing.T) {
-	for _, tt := range []struct {
-		fault string
-		edit  func(a *adapter)
-		want  []string
-	}{
-		{"the Transport sends again", func(a *adapter) { a.idempotencyKey = true }, []string{"Trouble/closed_connection"}},
-		{"a 5xx proves nothing", func(a *adapter) { a.trustsFaults = true }, []string{"Trouble/fault_after_accept"}},
-	} {
+	for _, tt := range httpBreakages {
 		t.Run(strings.ReplaceAll(tt.fault, " ", "_"), func(t *testing.T) {
 			failed := failures(t, httpHarness(tt.edit))
 			assert.Equal(t, tt.want, slices.Sorted(maps.Keys(failed)))

@@ -179,14 +179,28 @@ type listing struct {
 
 func (l *listing) List(context.Context, time.Time) iter.Seq2[provider.Call, error] { return l.list }
 
-// breakages are providers with one fault each, and the checks that must object. No
-// other check may.
-var breakages = []struct {
+// breakage is a provider with one fault.
+type breakage struct {
 	fault    string
 	blocking bool
 	wrap     func(f *Fake) provider.Provider
 	want     []string
-}{
+}
+
+// allBut is what fails where a fault is gross.
+func allBut(spared ...string) []string {
+	var all []string
+	for _, chk := range checks() {
+		if !slices.Contains(spared, chk.name) {
+			all = append(all, chk.name)
+		}
+	}
+	return all
+}
+
+// breakages are providers with one fault each, and the checks that must object. No
+// other check may.
+var breakages = []breakage{
 	{
 		"the name changes", false, func(f *Fake) provider.Provider {
 			return &broken{Fake: f, name: func() string {
@@ -231,7 +245,7 @@ var breakages = []struct {
 				return f.Place(ctx, req)
 			}}
 		},
-		nil, // nearly all: see below
+		allBut("Harness", "Place/cancelled_context", "Place/idempotent", "OnPlaced", "Find/unknown", "Find/cancelled_context", "List", "Errors"),
 	},
 	{
 		"a refusal is sent again", false, func(f *Fake) provider.Provider {
@@ -341,7 +355,8 @@ var breakages = []struct {
 				return c, err
 			}}
 		},
-		nil,
+		allBut("Harness", "Place/cancelled_context", "Place/idempotent", "OnPlaced", "Find/unknown", "Find/cancelled_context", "List",
+			"LoseReply", "Trouble/fault_after_accept", "Trouble/slow"),
 	},
 	{
 		"two calls at once get one id", false, func(f *Fake) provider.Provider {
@@ -515,6 +530,40 @@ var breakages = []struct {
 		[]string{"End", "End/twice"},
 	},
 	{
+		"End works the second time", false, func(f *Fake) provider.Provider {
+			asked := sync.Map{}
+			return &broken{Fake: f, end: func(ctx context.Context, id provider.CallID) error {
+				if _, again := asked.LoadOrStore(id, true); !again {
+					return nil
+				}
+				return f.End(ctx, id)
+			}}
+		},
+		[]string{"End"},
+	},
+	{
+		"End of a call that was seen to have ended is an error", false, func(f *Fake) provider.Provider {
+			over := sync.Map{}
+			return &broken{
+				Fake: f,
+				get: func(ctx context.Context, id provider.CallID) (provider.Call, error) {
+					c, err := f.Get(ctx, id)
+					if c.Status == provider.StatusEnded {
+						over.Store(id, true)
+					}
+					return c, err
+				},
+				end: func(ctx context.Context, id provider.CallID) error {
+					if _, known := over.Load(id); known {
+						return &provider.Error{Provider: "fake", Op: "end", Kind: provider.KindRejected}
+					}
+					return f.End(ctx, id)
+				},
+			}
+		},
+		[]string{"End/twice"},
+	},
+	{
 		"Find looks at the task only", false, func(f *Fake) provider.Provider {
 			return &broken{Fake: f, find: func(ctx context.Context, key string, since time.Time) (provider.Call, error) {
 				taskID, _, _ := provider.SplitKey(key)
@@ -654,7 +703,8 @@ var breakages = []struct {
 				return f.Place(ctx, req)
 			}}
 		},
-		nil,
+		allBut("Harness", "Place/cancelled_context", "Place/idempotent", "Find/unknown", "Find/cancelled_context", "List",
+			"LoseReply", "Trouble/fault_after_accept", "Trouble/slow"),
 	},
 	{
 		"a blocking provider that gives up when the id was not kept", true, func(f *Fake) provider.Provider {
@@ -685,6 +735,18 @@ var breakages = []struct {
 		[]string{"Place", "Finish/completed"},
 	},
 	{
+		"a blocking provider that returns a call live that was hung up", true, func(f *Fake) provider.Provider {
+			return &broken{Fake: f, place: func(ctx context.Context, req provider.Request) (provider.Call, error) {
+				c, err := f.Place(ctx, req)
+				if c.Outcome == provider.OutcomeCancelled {
+					c.Status, c.Outcome = provider.StatusInProgress, ""
+				}
+				return c, err
+			}}
+		},
+		[]string{"Place"},
+	},
+	{
 		"a blocking provider that hangs up when the context ends", true, func(f *Fake) provider.Provider {
 			return &broken{Fake: f, place: func(ctx context.Context, req provider.Request) (provider.Call, error) {
 				onPlaced := req.OnPlaced
@@ -699,20 +761,45 @@ var breakages = []struct {
 	},
 }
 
+// A refusal of one kind that is told as another.
+func init() {
+	for _, kind := range kindsOf[hookRefuse] {
+		told := provider.KindRejected
+		if kind == string(told) {
+			told = provider.KindInvalidRequest
+		}
+		breakages = append(breakages, breakage{
+			"a refusal of kind " + kind + " is told as another", false, func(f *Fake) provider.Provider {
+				return &broken{Fake: f, place: func(ctx context.Context, req provider.Request) (provider.Call, error) {
+					c, err := f.Place(ctx, req)
+					if provider.KindOf(err) == provider.Kind(kind) {
+						err = &provider.Error{Provider: "fake", Op: "place", Kind: told, Err: err}
+					}
+					return c, err
+				}}
+			},
+			[]string{"Refuse/" + kind},
+		})
+	}
+}
+
+// TestRunObjects sees each breakage fail the checks it is to fail and no other, and
+// each check fail alone.
 func TestRunObjects(t *testing.T) {
-	objected := map[string]bool{"Harness": true} // TestHarnessProblems
+	alone := map[string]bool{"Harness": true} // TestHarnessProblems
+	for _, b := range httpBreakages {         // TestRunObjectsOverHTTP
+		if len(b.want) == 1 {
+			alone[b.want[0]] = true
+		}
+	}
 	ran := 0
 	for _, b := range breakages {
 		t.Run(strings.ReplaceAll(b.fault, " ", "_"), func(t *testing.T) {
 			ran++
 			failed := failuresInABubble(t, harnessOf(b.blocking, b.wrap))
-			for name := range failed {
-				objected[name] = true
-			}
 			got := slices.Sorted(maps.Keys(failed))
-			if b.want == nil { // a fault so gross that what the first check says is enough
-				assert.Contains(t, got, "Place")
-				return
+			if len(got) == 1 {
+				alone[got[0]] = true
 			}
 			if !assert.Equal(t, slices.Sorted(slices.Values(b.want)), got) {
 				for name, said := range failed {
@@ -725,7 +812,7 @@ func TestRunObjects(t *testing.T) {
 		return
 	}
 	for _, chk := range checks() {
-		assert.True(t, objected[chk.name], "no breakage makes the check %s object", chk.name)
+		assert.True(t, alone[chk.name], "no breakage makes the check %s object, and no other", chk.name)
 	}
 }
 
@@ -771,7 +858,7 @@ func TestHarnessProblems(t *testing.T) {
 			if assert.Len(t, problems, 1) {
 				assert.Contains(t, problems[0], tt.want)
 			}
-			assert.Equal(t, problems, failuresInABubble(t, h)["Harness"])
+			assert.Equal(t, map[string][]string{"Harness": problems}, failuresInABubble(t, h))
 		})
 	}
 }

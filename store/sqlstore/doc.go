@@ -30,9 +30,12 @@
 //     have been committed when they return nil. Get and FindCall are one too.
 //   - The right to dial rests on Update's compare-and-set. It holds as long as the
 //     database does not lose or hide commits, see below.
-//   - What the database has surely rolled back is tried again, 8 times within a
-//     second or so: serialization failures (40001), deadlocks (40P01), SQLite's busy
-//     and locked. Nothing else is: any other error may mean that the write happened.
+//   - What the database has surely not taken is tried again, 8 times within a
+//     second or so: serialization failures (40001), deadlocks (40P01), no connection
+//     to be had (53300, 57P03), SQLite's busy and locked. So is what was cut off by a
+//     stopping server (57P01); should a write then find another version in its way,
+//     that may be its own: the error is 57P01 and not store.ErrConflict. Nothing else
+//     is tried again: any other error may mean that the write happened.
 //   - Versions only grow, and updated_at never moves back. The clock is the
 //     database's in PostgreSQL, the process's in SQLite.
 //

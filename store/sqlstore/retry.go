@@ -18,13 +18,13 @@ const (
 	retryMax   = 250 * time.Millisecond
 )
 
-// retry runs do again while it fails with an error that proves it was rolled back.
-// Every other error is returned at once: the write may have happened.
+// retry runs do again while it fails with an error after which that is right.
+// Every other error is returned at once: a write may have happened.
 func (s *Store) retry(ctx context.Context, do func() error) error {
 	wait, start := retryFirst, time.Now()
 	for try := 1; ; try++ {
 		err := do()
-		if err == nil || try == retryTries || time.Since(start) > retryFor || !rolledBack(s.names.dialect, err) {
+		if err == nil || try == retryTries || time.Since(start) > retryFor || !passing(s.names.dialect, err) {
 			return err
 		}
 		// Half of the wait is chance, so that those who collided do not meet again.
@@ -39,16 +39,25 @@ func (s *Store) retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// rolledBack reports whether err proves that the database took nothing and may
-// take it next time. It knows the drivers only by what their errors say.
-func rolledBack(d Dialect, err error) bool {
+// Codes of PostgreSQL.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	tooManyConnections   = "53300" // said before a statement is taken
+	cannotConnectNow     = "57P03" // likewise: starting up, or in recovery
+	adminShutdown        = "57P01" // the backend's last word: see cutOff
+)
+
+// passing reports whether the trouble may be over next time, and trying again does
+// no harm: the database took nothing or, of adminShutdown, whoever repeats a write
+// minds what cutOff says. It knows the drivers only by what their errors say.
+func passing(d Dialect, err error) bool {
 	if d == Postgres {
-		var coded interface{ SQLState() string } // pgx and lib/pq
-		if !errors.As(err, &coded) {
-			return false
+		switch stateOf(err) {
+		case serializationFailure, deadlockDetected, tooManyConnections, cannotConnectNow, adminShutdown:
+			return true
 		}
-		code := coded.SQLState()
-		return code == "40001" || code == "40P01"
+		return false
 	}
 	text := err.Error()
 	for _, busy := range []string{"database is locked", "database table is locked", "SQLITE_BUSY", "SQLITE_LOCKED"} {
@@ -57,4 +66,19 @@ func rolledBack(d Dialect, err error) bool {
 		}
 	}
 	return false
+}
+
+// cutOff reports whether err leaves open if a write took place: the backend was
+// stopped on the way. To write again is safe, since every write compares the version;
+// to take a repetition that wrote nothing for a conflict with somebody else is not.
+func cutOff(d Dialect, err error) bool {
+	return d == Postgres && stateOf(err) == adminShutdown
+}
+
+func stateOf(err error) string {
+	var coded interface{ SQLState() string } // pgx and lib/pq
+	if errors.As(err, &coded) {
+		return coded.SQLState()
+	}
+	return ""
 }

@@ -89,6 +89,13 @@ func TestRetries(t *testing.T) {
 		{"success", Postgres, []answer{{rows: 1}}, nil, "UPDATE"},
 		{"serialization failure", Postgres, []answer{{err: state("40001")}, {rows: 1}}, nil, "UPDATE UPDATE"},
 		{"deadlock", Postgres, []answer{{err: state("40P01")}, {err: state("40001")}, {rows: 1}}, nil, "UPDATE UPDATE UPDATE"},
+		{"too many connections", Postgres, []answer{{err: state("53300")}, {err: state("57P03")}, {rows: 1}}, nil, "UPDATE UPDATE UPDATE"},
+		{"too many for ever", Postgres, again(state("53300"), 99), state("53300"), "UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE"},
+		{"conflict after too many", Postgres, []answer{{err: state("53300")}, {}, {rows: 1}}, store.ErrConflict, "UPDATE UPDATE SELECT"},
+		{"shutdown", Postgres, []answer{{err: state("57P01")}, {rows: 1}}, nil, "UPDATE UPDATE"},
+		// What is in the way may be the write itself: no conflict is claimed.
+		{"shutdown, nothing to write", Postgres, []answer{{err: state("57P01")}, {}, {rows: 1}}, state("57P01"), "UPDATE UPDATE"},
+		{"shutdown, nothing to write later", Postgres, []answer{{err: state("57P01")}, {err: state("40001")}, {}, {rows: 1}}, state("57P01"), "UPDATE UPDATE UPDATE"},
 		{"busy", SQLite, []answer{{err: busy}, {err: busySnapshot}, {rows: 1}}, nil, "UPDATE UPDATE UPDATE"},
 		{"locked table", SQLite, []answer{{err: errors.New("database table is locked: voice_tasks (262)")}, {rows: 1}}, nil, "UPDATE UPDATE"},
 		{"busy for ever", SQLite, again(busy, 99), busy, "UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE UPDATE"},
@@ -99,7 +106,6 @@ func TestRetries(t *testing.T) {
 		// Those may have been written: to repeat them could make a conflict of a success.
 		{"lost connection", Postgres, []answer{{err: errLost}, {rows: 1}}, errLost, "UPDATE"},
 		{"lost connection", SQLite, []answer{{err: errLost}, {rows: 1}}, errLost, "UPDATE"},
-		{"shutdown", Postgres, []answer{{err: state("57P01")}, {rows: 1}}, state("57P01"), "UPDATE"},
 		{"commit unknown", Postgres, []answer{{err: state("40003")}, {rows: 1}}, state("40003"), "UPDATE"},
 		{"text of another database", Postgres, []answer{{err: busy}, {rows: 1}}, busy, "UPDATE"},
 		{"code of another database", SQLite, []answer{{err: state("40001")}, {rows: 1}}, state("40001"), "UPDATE"},
@@ -127,6 +133,19 @@ func TestRetries(t *testing.T) {
 				t.Errorf("sent %s, want %s", sent, c.sent)
 			}
 		})
+	}
+}
+
+// A Create that was cut off and then meets a row does not say whose it is.
+func TestCreateCutOff(t *testing.T) {
+	db := &script{answers: []answer{{err: state("57P01")}, {}, {rows: 1}}}
+	s, err := New(sql.OpenDB(db), Config{Dialect: Postgres})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Create(t.Context(), store.Record{ID: "task-1"})
+	if !errors.Is(err, state("57P01")) || errors.Is(err, store.ErrExists) || len(db.sent) != 2 {
+		t.Errorf("got error %v after %v", err, db.sent)
 	}
 }
 

@@ -94,9 +94,10 @@ func (s *Store) write(ctx context.Context, plain, withCalls string, w *row) (boo
 		query, args = withCalls, append(args, w.calls)
 	}
 	done := false
+	var unsure error
 	err := s.retry(ctx, func() error {
 		done = false
-		return s.rows(ctx, query, args, func(rows *sql.Rows) error {
+		err := s.rows(ctx, query, args, func(rows *sql.Rows) error {
 			var created, updated int64
 			if err := rows.Scan(&created, &updated); err != nil {
 				return err
@@ -105,7 +106,14 @@ func (s *Store) write(ctx context.Context, plain, withCalls string, w *row) (boo
 			w.record.CreatedAt, w.record.UpdatedAt = fromMicros(created), fromMicros(updated)
 			return nil
 		})
+		if err != nil && cutOff(s.names.dialect, err) {
+			unsure = err
+		}
+		return err
 	})
+	if err == nil && !done && unsure != nil {
+		return false, unsure // what is in the way may be this very write
+	}
 	return done, err
 }
 

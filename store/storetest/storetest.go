@@ -15,9 +15,9 @@
 //
 // # Checks
 //
-// create, create_race, not_found, compare_and_set, contention, versions_and_times,
-// isolation, round_trip, zero_values, json, large, strings, cancelled_context and
-// restart are for every store. list_order, list_pages, list_filters and list_due
+// create, create_race, not_found, compare_and_set, own_write, contention, attempts,
+// versions_and_times, isolation, round_trip, zero_values, json, large, strings,
+// cancelled_context and restart are for every store. list_order, list_pages, list_filters and list_due
 // ask for store.Lister, summarize for store.Summarizer, find_call for
 // store.CallFinder; leases, lease_race and lease_expiry for store.Leaser. Without
 // the interface they are skipped, by name; Run logs which are there.
@@ -86,7 +86,9 @@ var checks = []check{
 	{"create_race", "", checkCreateRace},
 	{"not_found", "", checkNotFound},
 	{"compare_and_set", "", checkCompareAndSet},
+	{"own_write", "", checkOwnWrite},
 	{"contention", "", checkContention},
+	{"attempts", "", checkAttempts},
 	{"versions_and_times", "", checkVersionsAndTimes},
 	{"isolation", "", checkIsolation},
 	{"round_trip", "", checkRoundTrip},

@@ -178,6 +178,42 @@ var faults = []struct {
 			return store.Record{}, err
 		}
 	}},
+	{"a refused Update leaves its token behind", "own_write", func(b *broken) {
+		left := sync.Map{}
+		b.update = func(ctx context.Context, r store.Record) (store.Record, error) {
+			updated, err := b.Memory.Update(ctx, r)
+			if errors.Is(err, store.ErrConflict) && len(r.Attempts) == 1 && r.Attempts[0].State == store.AttemptReserved {
+				left.Store(r.ID, r.Attempts[0].Token)
+			}
+			return updated, err
+		}
+		b.get = func(ctx context.Context, id string) (store.Record, error) {
+			r, err := b.Memory.Get(ctx, id)
+			if token, ok := left.Load(id); ok && err == nil {
+				r.Attempts[0].Token = token.(string)
+			}
+			return r, err
+		}
+	}},
+	{"an enumeration lacks a state", "attempts", func(b *broken) {
+		b.writing(func(r *store.Record) {
+			r.Attempts = slices.Clone(r.Attempts)
+			for i := range r.Attempts {
+				if r.Attempts[i].State == store.AttemptAborted {
+					r.Attempts[i].State = ""
+				}
+			}
+		})
+	}},
+	{"what was open may be written by who held it before", "attempts", func(b *broken) {
+		b.update = func(ctx context.Context, r store.Record) (store.Record, error) {
+			old, err := b.Memory.Get(ctx, r.ID)
+			if err == nil && old.Version == r.Version+1 && len(r.Attempts) == 1 && r.Attempts[0].Token == "late" {
+				r.Version = old.Version
+			}
+			return b.Memory.Update(ctx, r)
+		}
+	}},
 	{"Update takes the caller's CreatedAt", "versions_and_times", func(b *broken) {
 		b.update = func(ctx context.Context, r store.Record) (store.Record, error) {
 			updated, err := b.Memory.Update(ctx, r)
