@@ -66,11 +66,8 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 	if err != nil {
 		return Dialled{}, err
 	}
-	switch {
-	case verdict.End != "":
-		return e.answer(verdict), nil
-	case !verdict.DialAt.IsZero():
-		return e.putOff(ctx, verdict)
+	if !verdict.passes() {
+		return e.decline(ctx, verdict)
 	}
 	return e.dial(ctx)
 }
@@ -282,16 +279,35 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		e.retract(ctx)
 		return Dialled{}, context.Cause(ctx)
 	}
+	if e.switchedOff(ctx) {
+		e.retract(ctx)
+		return e.decline(ctx, e.offUntil(e.now()))
+	}
 	passed := time.Now()
 	if err := e.pass(ctx); err != nil {
 		e.retract(ctx)
 		return e.refused(ctx, err)
 	}
-	if tooLate(passed) {
-		return e.notPlaced(ctx, &provider.Error{Provider: e.provider.Name(), Op: "place", Kind: provider.KindUnavailable,
-			Err: errors.New("held up between the fence and the send: not sent")})
+	switch {
+	case tooLate(passed):
+		return e.notPlaced(ctx, e.withheld("held up between the fence and the send"))
+	case e.switchedOff(ctx): // switched off while the store wrote
+		return e.notPlaced(ctx, e.withheld("outgoing calls are switched off"))
 	}
 	return e.place(ctx, req)
+}
+
+// decline answers with a verdict: the end of the task, or a later time.
+func (e *execution) decline(ctx context.Context, verdict Dialled) (Dialled, error) {
+	if verdict.End != "" {
+		return e.answer(verdict), nil
+	}
+	return e.putOff(ctx, verdict)
+}
+
+// withheld is why a dial that has passed the fence was not sent: nobody rang.
+func (e *execution) withheld(why string) error {
+	return &provider.Error{Provider: e.provider.Name(), Op: "place", Kind: provider.KindUnavailable, Err: errors.New(why + ": not sent")}
 }
 
 // retract takes back the word left at the other witness: nothing was sent after all.
@@ -437,7 +453,7 @@ func (e *execution) placed(ctx context.Context, c provider.Call) (Dialled, error
 		return e.observe(ctx, &e.rec, e.in.N, e.provider.Name(), c)
 	}, isRefusal)
 	if err != nil {
-		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", err)
+		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", quiet(e.in.Task, err))
 		return e.answer(Dialled{Call: c}), nil
 	}
 	// An event may have ended the call while Place was on its way back.

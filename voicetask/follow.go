@@ -86,7 +86,7 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 		return nil
 	})
 	if err != nil && !errors.Is(err, errNoChange) {
-		a.cfg.Logger.WarnContext(ctx, "a long transcript could not be stored whole", "task_id", in.Task.ID, "error", err)
+		a.cfg.Logger.WarnContext(ctx, "a long transcript could not be stored whole", "task_id", in.Task.ID, "error", quiet(in.Task, err))
 	}
 }
 

@@ -43,7 +43,7 @@ func unknownTask(taskID string, err error) error {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: %s", ErrUnknownTask, taskID)
 	case err != nil:
-		return fmt.Errorf("voicetask: task %s: %w", taskID, err)
+		return quiet(Task{ID: taskID}, fmt.Errorf("voicetask: task %s: %w", taskID, err))
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, fence.ErrNoAttempt):
 		return d, provider.ErrUnknownCall
 	case err != nil:
-		return d, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err)
+		return d, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err))
 	}
 	return d, nil
 }
@@ -128,7 +128,7 @@ func (l ledger) locate(ctx context.Context, e *provider.Event) (taskID string, n
 		return "", 0, provider.ErrUnknownCall
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("voicetask: finding the task of a call: %w", err)
+		return "", 0, quiet(Task{}, fmt.Errorf("voicetask: finding the task of a call: %w", err))
 	}
 	for _, a := range rec.Attempts {
 		if a.CallID == e.Call.ID && a.Provider == e.Provider {
@@ -287,7 +287,7 @@ func (l ledger) result(ctx context.Context, taskID string) (Result, error) {
 	var res Result
 	if len(rec.Result) > 0 {
 		if err := json.Unmarshal(rec.Result, &res); err != nil {
-			return Result{}, fmt.Errorf("voicetask: the stored result of task %s: %w", taskID, err)
+			return Result{}, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: the stored result of task %s: %w", taskID, err))
 		}
 	}
 	res.TaskID, res.Status, res.Outcome = rec.ID, rec.Status, rec.Outcome
