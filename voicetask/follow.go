@@ -80,7 +80,7 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 		return
 	}
 	_, err := store.Modify(ctx, a.cfg.Store, in.Task.ID, func(r *store.Record) error {
-		if changed, err := keepDraft(r, in.N, c); err != nil || !changed {
+		if changed, err := keepDraft(r, in.N, forRow(*r, c)); err != nil || !changed {
 			return errNoChange
 		}
 		return nil

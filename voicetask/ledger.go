@@ -328,37 +328,46 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 	return err
 }
 
-// erase blanks what is personal.
+// erase blanks what is personal: number, task, result with its transcript, summary,
+// recording and reasons. Ids, dials, outcomes, times and costs stay.
 func (l ledger) erase(ctx context.Context, taskID string) error {
 	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
 		if !r.Status.Terminal() {
 			return fmt.Errorf("voicetask: Erase: the task is %s: cancel it or wait for its end", r.Status)
 		}
-		if r.To == "" && len(r.Task) == 0 {
+		if erased(*r) {
 			return errNoChange
 		}
-		kept := Result{Status: r.Status, TaskID: r.ID, Outcome: r.Outcome, Reason: "erased", Dials: len(r.Attempts)}
-		if last := len(r.Attempts); last > 0 {
-			a := r.Attempts[last-1]
-			kept.Data = CallResult{CallID: a.CallID, Provider: a.Provider, CostUSD: a.CostUSD, EndTime: a.EndedAt}
-		}
-		raw, err := json.Marshal(kept)
-		if err != nil {
-			return err
-		}
-		r.To, r.Task, r.Result, r.Reason = "", nil, raw, "erased"
-		for i := range r.Attempts {
-			r.Attempts[i].Reason = ""
-		}
+		blank(r)
 		return nil
 	})
 	return err
 }
 
+// reasonErased stands for what Record.Reason and Result.Reason said.
+const reasonErased = "erased"
+
+// blank leaves of r its ledger, and a result as the ledger tells it.
+func blank(r *store.Record) {
+	res := Result{Status: r.Status, TaskID: r.ID, Outcome: r.Outcome, Reason: reasonErased, Dials: len(r.Attempts)}
+	if last := len(r.Attempts); last > 0 {
+		a := r.Attempts[last-1]
+		res.Data = CallResult{CallID: a.CallID, Provider: a.Provider, CostUSD: a.CostUSD, EndTime: a.EndedAt}
+	}
+	raw, _ := json.Marshal(res) // ids, numbers and times: it cannot fail
+	r.To, r.Task, r.Result, r.Reason = "", nil, raw, reasonErased
+	for i := range r.Attempts {
+		r.Attempts[i].Reason = ""
+	}
+}
+
+// erased reports whether Erase has been here.
+func erased(r store.Record) bool { return r.Status.Terminal() && len(r.Task) == 0 }
+
 // forRow is what of a call may be written into r: a row that was erased takes
 // nothing personal again, and goes on as a ledger.
 func forRow(r store.Record, c provider.Call) provider.Call {
-	if erased := r.Status.Terminal() && len(r.Task) == 0; !erased {
+	if !erased(r) {
 		return c
 	}
 	return provider.Call{
