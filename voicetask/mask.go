@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/superservices/voice/internal/spelled"
 )
 
 // numberLike is what could be a phone number in somebody else's words: digits
@@ -32,7 +34,7 @@ func masked(s string) string {
 // name are blanked too. A task id that happens to be all digits stays: it is what an
 // operator looks for.
 func hidden(t Task, s string) string {
-	if t.ID != "" && strings.Contains(s, t.ID) && masked(t.ID) != t.ID && !share(digitsOf(t.ID), digitsOf(t.Data.ContactNumber)) {
+	if t.ID != "" && strings.Contains(s, t.ID) && masked(t.ID) != t.ID && !spelled.Share(t.ID, t.Data.ContactNumber) {
 		parts, id := strings.Split(s, t.ID), t.ID
 		t.ID = ""
 		for i := range parts {
@@ -44,48 +46,16 @@ func hidden(t Task, s string) string {
 		return s
 	}
 	number := t.Data.ContactNumber
+	const shortest = 5 // an emergency number would only garble
 	for _, private := range []string{number, userPart(number)} {
-		if private != "" {
+		if len(private) >= shortest {
 			s = strings.ReplaceAll(s, private, maskedNumber(number))
 		}
 	}
 	if name := t.Data.ContactName; utf8.RuneCountInString(name) > 2 { // shorter ones would only garble
 		s = strings.ReplaceAll(s, name, "[name]")
 	}
-	if digits := digitsOf(number); len(digits) >= tellingDigits {
-		s = digitGroups.ReplaceAllStringFunc(s, func(group string) string {
-			if share(digitsOf(group), digits) {
-				return maskedNumber(group)
-			}
-			return group
-		})
-	}
-	return masked(s)
-}
-
-// digitGroups are digits with what people write between them.
-var digitGroups = regexp.MustCompile(`\+?\(?\d[\d\s().\x{2010}-\x{2015}/-]*\d`)
-
-// tellingDigits in a row, of a number, tell whose it is.
-const tellingDigits = 6
-
-// share reports whether a and b have so many digits in a row in common.
-func share(a, b string) bool {
-	for i := 0; i+tellingDigits <= len(a); i++ {
-		if strings.Contains(b, a[i:i+tellingDigits]) {
-			return true
-		}
-	}
-	return false
-}
-
-func digitsOf(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < '0' || r > '9' {
-			return -1
-		}
-		return r
-	}, s)
+	return masked(spelled.Replace(s, number, maskedNumber))
 }
 
 // userPart is "ada@example.org" of "sip:ada@example.org".

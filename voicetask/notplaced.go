@@ -83,8 +83,9 @@ func outcomeOf(k provider.Kind) provider.Outcome {
 	return provider.OutcomeConfigError
 }
 
-// describe is an error of a provider in words that may be stored.
+// describe is an error of a provider in words that may be stored: a URL in it may be
+// the right to listen to the call, or to end it.
 func describe(err error) string {
 	const most = 300
-	return cut(err.Error(), most)
+	return cut(urlLike.ReplaceAllString(err.Error(), "[url]"), most)
 }
