@@ -97,6 +97,9 @@ func (a *activities) move(ctx context.Context, r *store.Record, change func(*sto
 		if err := change(&next); err != nil {
 			return err
 		}
+		if erased(*r) {
+			blank(&next) // whatever the engine still has to say about it
+		}
 		bounded, cancel := context.WithTimeout(ctx, storeTimeout)
 		updated, err := a.cfg.Store.Update(bounded, next)
 		cancel()

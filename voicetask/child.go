@@ -27,5 +27,5 @@ func summary(t Task) string {
 	if t.Data.ContactNumber != "" {
 		callee = maskedNumber(t.Data.ContactNumber)
 	}
-	return "Call " + callee + " by agent " + masked(t.AgentID)
+	return "Call " + callee + " by agent " + hidden(t, t.AgentID)
 }

@@ -88,7 +88,7 @@ func NewClient(c TemporalClient, cfg ClientConfig) (*Client, error) {
 func (c *Client) Submit(ctx context.Context, t Task) error {
 	rec, isNew, err := c.ledger.submit(ctx, t)
 	if err != nil || rec.Status.Terminal() {
-		return err
+		return quiet(t, err)
 	}
 	if !isNew && directOwned(rec) && (rec.LeaseUntil.IsZero() || rec.LeaseUntil.After(c.cfg.Now())) {
 		return nil // a Direct has it
@@ -178,7 +178,7 @@ func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
 	err = c.temporal.SignalWorkflow(ctx, WorkflowID(seen.rec.ID), "", SignalCallEvent, slim(seen.event))
 	if err != nil && !gone(err) {
 		// The row has it: a poll, the deadline or the sweeper finds it there.
-		c.cfg.Logger.WarnContext(ctx, "an event was stored but its workflow was not told", "task_id", seen.rec.ID, "error", err)
+		c.cfg.Logger.WarnContext(ctx, "an event was stored but its workflow was not told", "task_id", seen.rec.ID, "error", quiet(Task{}, err))
 	}
 	return nil
 }

@@ -37,7 +37,9 @@ type Config struct {
 	Gates []Gate
 	// Limits maps a scope to live calls at most. Not served yet: it must be nil.
 	Limits func(t Task, prov string) map[string]int
-	// Enabled is the kill switch, asked before each dial; nil = true.
+	// Enabled is the kill switch, asked when a dial is judged and again right before
+	// it is sent: false keeps every phone from ringing, and lets calls that are up go
+	// on. It must answer from memory, and a panic counts as false. nil = true.
 	Enabled func() bool
 	// AllowVolatile lets NewDirect work on a store that is not Durable.
 	AllowVolatile bool

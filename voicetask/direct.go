@@ -77,7 +77,7 @@ func NewDirect(cfg Config) (*Direct, error) {
 func (d *Direct) Submit(ctx context.Context, t Task) error {
 	rec, _, err := d.ledger.submit(ctx, t)
 	if err != nil || rec.Status.Terminal() || rec.Owner != "" {
-		return err
+		return quiet(t, err)
 	}
 	_, err = d.ledger.modify(ctx, t.ID, func(r *store.Record) error {
 		if r.Owner != "" || r.Status.Terminal() {
@@ -87,7 +87,7 @@ func (d *Direct) Submit(ctx context.Context, t Task) error {
 		return nil
 	})
 	d.nudge()
-	return err
+	return quiet(t, err)
 }
 
 // Run carries out what is due until ctx ends; then it takes nothing new, lets the
@@ -104,12 +104,12 @@ func (d *Direct) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if time.Since(recovered) > recoverEvery {
 			if _, err := d.Recover(ctx); err != nil && ctx.Err() == nil {
-				d.cfg.Logger.WarnContext(ctx, "looking for what a crash left", "error", err)
+				d.cfg.Logger.WarnContext(ctx, "looking for what a crash left", "error", quiet(Task{}, err))
 			}
 			recovered = time.Now()
 		}
 		if err := d.startDue(ctx, work, slots, &steps); err != nil && ctx.Err() == nil {
-			d.cfg.Logger.WarnContext(ctx, "listing due tasks", "error", err)
+			d.cfg.Logger.WarnContext(ctx, "listing due tasks", "error", quiet(Task{}, err))
 		}
 		d.waitForWork(ctx)
 	}
@@ -152,7 +152,7 @@ func (d *Direct) start(ctx, work context.Context, due []store.Record, slots chan
 			defer func() { <-slots }()
 			if err := step(work, r.ID); err != nil {
 				// The row is due still: in hand it is left alone for a while.
-				d.cfg.Logger.WarnContext(work, "the next step of a task could not be written", "task_id", r.ID, "error", err)
+				d.cfg.Logger.WarnContext(work, "the next step of a task could not be written", "task_id", r.ID, "error", quiet(Task{}, err))
 				time.AfterFunc(directRetry, func() { d.letGo(hand) })
 				return
 			}
@@ -221,7 +221,7 @@ func (d *Direct) Recover(ctx context.Context) (int, error) {
 	for {
 		page, err := d.lister.List(ctx, q)
 		if err != nil {
-			return taken, fmt.Errorf("voicetask: listing open tasks: %w", err)
+			return taken, quiet(Task{}, fmt.Errorf("voicetask: listing open tasks: %w", err))
 		}
 		for _, r := range page {
 			now := d.raw.now()
@@ -234,7 +234,7 @@ func (d *Direct) Recover(ctx context.Context) (int, error) {
 			case err == nil:
 				taken++
 			case !errors.Is(err, store.ErrConflict): // another process was faster
-				return taken, fmt.Errorf("voicetask: taking over task %s: %w", r.ID, err)
+				return taken, quiet(Task{ID: r.ID}, fmt.Errorf("voicetask: taking over task %s: %w", r.ID, err))
 			}
 		}
 		if len(page) < q.Limit {

@@ -19,7 +19,7 @@ const stepTimeout = executeTimeout
 func (d *Direct) step(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	err := d.guarded(ctx, id)
+	err := d.advance(ctx, id)
 	var wait *later
 	delay := 10 * time.Second
 	switch {
@@ -54,17 +54,6 @@ func (d *Direct) endInHand(ctx context.Context, id string) error {
 	return d.dueAt(ctx, id, d.raw.now().Add(2*time.Second))
 }
 
-// guarded turns a panic of the host's code into an error: one bad gate must not end
-// the process, and all its other tasks with it.
-func (d *Direct) guarded(ctx context.Context, id string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("voicetask: a step of task %s panicked: %v", id, p)
-		}
-	}()
-	return d.advance(ctx, id)
-}
-
 // dueAt puts the next step off, and renews the claim until then.
 func (d *Direct) dueAt(ctx context.Context, id string, at time.Time) error {
 	_, err := d.ledger.modify(ctx, id, func(r *store.Record) error {
@@ -87,8 +76,17 @@ func urgent(r store.Record) bool {
 	return !r.CancelRequestedAt.IsZero() || (n > 0 && r.Attempts[n-1].State == store.AttemptEnded && r.Status != store.StatusScheduled)
 }
 
-// advance is one step: what the workflow does between two waits.
-func (d *Direct) advance(ctx context.Context, id string) error {
+// advance is one step: what the workflow does between two waits. A panic of the
+// host's code is an error: one bad gate must not end the process, and all its other
+// tasks with it.
+func (d *Direct) advance(ctx context.Context, id string) (err error) {
+	var t Task
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("voicetask: a step of task %s panicked: %v", id, p)
+		}
+		err = quiet(t, err)
+	}()
 	rec, err := d.raw.get(ctx, id)
 	if err != nil {
 		return err
@@ -98,8 +96,7 @@ func (d *Direct) advance(ctx context.Context, id string) error {
 	}); err != nil {
 		return err
 	}
-	t, err := ParseTask(rec.Task)
-	if err != nil {
+	if t, err = ParseTask(rec.Task); err != nil {
 		bad := Task{ID: rec.ID, AgentID: rec.AgentID}
 		return d.finish(ctx, bad, ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error()})
 	}

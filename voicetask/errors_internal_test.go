@@ -31,16 +31,16 @@ func TestTemporalError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got *temporal.ApplicationError
-			require.ErrorAs(t, temporalError(c.in), &got)
+			require.ErrorAs(t, temporalError(Task{}, c.in), &got)
 			require.Equal(t, c.errType, got.Type())
 			require.Equal(t, c.nonRetryable, got.NonRetryable())
 			require.Equal(t, c.delay, got.NextRetryDelay())
 			require.Equal(t, c.benign, got.Category() == temporal.ApplicationErrorCategoryBenign)
 		})
 	}
-	require.NoError(t, temporalError(nil))
+	require.NoError(t, temporalError(Task{}, nil))
 	plain := errors.New("store down")
-	require.Equal(t, plain, temporalError(plain), "anything else is retried as it is")
+	require.Equal(t, plain, temporalError(Task{}, plain), "anything else is retried as it is")
 }
 
 func TestKindOf(t *testing.T) {
@@ -49,11 +49,11 @@ func TestKindOf(t *testing.T) {
 		want provider.Kind
 		ok   bool
 	}{
-		"through Temporal": {fmt.Errorf("activity: %w", temporalError(&provider.Error{Kind: provider.KindRejected})), provider.KindRejected, true},
+		"through Temporal": {fmt.Errorf("activity: %w", temporalError(Task{}, &provider.Error{Kind: provider.KindRejected})), provider.KindRejected, true},
 		"as it is":         {fmt.Errorf("x: %w", provider.ErrUnavailable), provider.KindUnavailable, true},
-		"later":            {temporalError(&later{}), "", false},
-		"later of a kind":  {temporalError(&later{kind: provider.KindRateLimited}), provider.KindRateLimited, true},
-		"selection":        {temporalError(provider.ErrNoProvider), "", false},
+		"later":            {temporalError(Task{}, &later{}), "", false},
+		"later of a kind":  {temporalError(Task{}, &later{kind: provider.KindRateLimited}), provider.KindRateLimited, true},
+		"selection":        {temporalError(Task{}, provider.ErrNoProvider), "", false},
 		"another":          {errors.New("x"), "", false},
 		"nil":              {nil, "", false},
 	} {

@@ -66,11 +66,8 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 	if err != nil {
 		return Dialled{}, err
 	}
-	switch {
-	case verdict.End != "":
-		return e.decline(ctx, verdict)
-	case !verdict.DialAt.IsZero():
-		return e.putOff(ctx, verdict)
+	if !verdict.passes() {
+		return e.heed(ctx, verdict)
 	}
 	return e.dial(ctx)
 }
@@ -240,6 +237,14 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 	return e.answer(d), nil
 }
 
+// heed does as a verdict says: the end of the task, or a later time.
+func (e *execution) heed(ctx context.Context, verdict Dialled) (Dialled, error) {
+	if verdict.End != "" {
+		return e.decline(ctx, verdict)
+	}
+	return e.putOff(ctx, verdict)
+}
+
 // decline ends the task by the judge's word. What another execution has reserved is
 // given up first, so that it cannot pass the fence behind the result; what has passed
 // it already is looked at, not declined.
@@ -321,16 +326,27 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		e.retract(ctx)
 		return Dialled{}, context.Cause(ctx)
 	}
+	if e.switchedOff(ctx) {
+		e.retract(ctx)
+		return e.heed(ctx, e.offUntil(e.now()))
+	}
 	passed := time.Now()
 	if err := e.pass(context.WithoutCancel(ctx)); err != nil { // a stop in mid-write would leave a row that nobody can explain
 		e.retract(ctx)
 		return e.refused(ctx, err)
 	}
-	if tooLate(passed) {
-		return e.notPlaced(ctx, &provider.Error{Provider: e.provider.Name(), Op: "place", Kind: provider.KindUnavailable,
-			Err: errors.New("held up between the fence and the send: not sent")})
+	switch {
+	case tooLate(passed):
+		return e.notPlaced(ctx, e.withheld("held up between the fence and the send"))
+	case e.switchedOff(ctx): // switched off while the store wrote
+		return e.notPlaced(ctx, e.withheld("outgoing calls are switched off"))
 	}
 	return e.place(ctx, req)
+}
+
+// withheld is why a dial that has passed the fence was not sent: nobody rang.
+func (e *execution) withheld(why string) error {
+	return &provider.Error{Provider: e.provider.Name(), Op: "place", Kind: provider.KindUnavailable, Err: errors.New(why + ": not sent")}
 }
 
 // retract takes back the word left at the other witness: nothing was sent after all.
@@ -486,7 +502,7 @@ func (e *execution) placed(ctx context.Context, c provider.Call) (Dialled, error
 		return err
 	}, isRefusal)
 	if err != nil {
-		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", err)
+		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", quiet(e.in.Task, err))
 		return e.answer(Dialled{Call: c}), nil
 	}
 	// An event may have ended the call while Place was on its way back.

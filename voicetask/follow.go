@@ -83,13 +83,13 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 		return
 	}
 	_, err := store.Modify(ctx, a.cfg.Store, in.Task.ID, func(r *store.Record) error {
-		if changed, err := keepDraft(r, in.N, c); err != nil || !changed {
+		if changed, err := keepDraft(r, in.N, forRow(*r, c)); err != nil || !changed {
 			return errNoChange
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, errNoChange) {
-		a.cfg.Logger.WarnContext(ctx, "a long transcript could not be stored whole", "task_id", in.Task.ID, "error", err)
+		a.cfg.Logger.WarnContext(ctx, "a long transcript could not be stored whole", "task_id", in.Task.ID, "error", quiet(in.Task, err))
 	}
 }
 

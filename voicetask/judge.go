@@ -31,13 +31,30 @@ func (e *execution) judge(ctx context.Context) (Dialled, error) {
 		return e.until(e.in.NotBefore, RuleRedial, "redial after "+string(e.in.Previous.Outcome)), nil
 	case !t.NotAfter.IsZero() && now.After(t.NotAfter):
 		return Dialled{End: provider.OutcomeCancelled, Rule: RuleNotAfter, Reason: "the task asks not to be dialled later"}, nil
-	case !e.cfg.Enabled():
-		return e.until(now.Add(e.recheck(now)), RuleKillSwitch, "outgoing calls are switched off"), nil
+	case e.switchedOff(ctx):
+		return e.offUntil(now), nil
 	}
 	if verdict, err := e.judgeHours(ctx, now); err != nil || !verdict.passes() {
 		return verdict, err
 	}
 	return e.judgeGates(ctx, now)
+}
+
+// switchedOff asks the kill switch: when a dial is judged, and again right before it
+// is sent, since gates and stores may take their time in between. A switch that cannot
+// answer is off.
+func (e *execution) switchedOff(ctx context.Context) (off bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			off = true
+			e.cfg.Logger.ErrorContext(ctx, "Config.Enabled panicked: taken for switched off", "task_id", e.in.Task.ID, "error", quiet(e.in.Task, panicked(p)))
+		}
+	}()
+	return !e.cfg.Enabled()
+}
+
+func (e *execution) offUntil(now time.Time) Dialled {
+	return e.until(now.Add(e.recheck(now)), RuleKillSwitch, "outgoing calls are switched off")
 }
 
 // onHold looks again after a while, should the signal that resumes be lost.

@@ -43,7 +43,7 @@ func unknownTask(taskID string, err error) error {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: %s", ErrUnknownTask, taskID)
 	case err != nil:
-		return fmt.Errorf("voicetask: task %s: %w", taskID, err)
+		return quiet(Task{ID: taskID}, fmt.Errorf("voicetask: task %s: %w", taskID, err))
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, fence.ErrNoAttempt):
 		return d, provider.ErrUnknownCall
 	case err != nil:
-		return d, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err)
+		return d, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err))
 	}
 	return d, nil
 }
@@ -128,7 +128,7 @@ func (l ledger) locate(ctx context.Context, e *provider.Event) (taskID string, n
 		return "", 0, provider.ErrUnknownCall
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("voicetask: finding the task of a call: %w", err)
+		return "", 0, quiet(Task{}, fmt.Errorf("voicetask: finding the task of a call: %w", err))
 	}
 	for _, a := range rec.Attempts {
 		if a.CallID == e.Call.ID && a.Provider == e.Provider {
@@ -292,7 +292,7 @@ func (l ledger) result(ctx context.Context, taskID string) (Result, error) {
 	var res Result
 	if len(rec.Result) > 0 {
 		if err := json.Unmarshal(rec.Result, &res); err != nil {
-			return Result{}, fmt.Errorf("voicetask: the stored result of task %s: %w", taskID, err)
+			return Result{}, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: the stored result of task %s: %w", taskID, err))
 		}
 	}
 	res.TaskID, res.Status, res.Outcome = rec.ID, rec.Status, rec.Outcome
@@ -333,37 +333,46 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 	return err
 }
 
-// erase blanks what is personal.
+// erase blanks what is personal: number, task, result with its transcript, summary,
+// recording and reasons. Ids, dials, outcomes, times and costs stay.
 func (l ledger) erase(ctx context.Context, taskID string) error {
 	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
 		if !r.Status.Terminal() {
 			return fmt.Errorf("voicetask: Erase: the task is %s: cancel it or wait for its end", r.Status)
 		}
-		if r.To == "" && len(r.Task) == 0 {
+		if erased(*r) {
 			return errNoChange
 		}
-		kept := Result{Status: r.Status, TaskID: r.ID, Outcome: r.Outcome, Reason: "erased", Dials: len(r.Attempts)}
-		if last := len(r.Attempts); last > 0 {
-			a := r.Attempts[last-1]
-			kept.Data = CallResult{CallID: a.CallID, Provider: a.Provider, CostUSD: a.CostUSD, EndTime: a.EndedAt}
-		}
-		raw, err := json.Marshal(kept)
-		if err != nil {
-			return err
-		}
-		r.To, r.Task, r.Result, r.Reason = "", nil, raw, "erased"
-		for i := range r.Attempts {
-			r.Attempts[i].Reason = ""
-		}
+		blank(r)
 		return nil
 	})
 	return err
 }
 
+// reasonErased stands for what Record.Reason and Result.Reason said.
+const reasonErased = "erased"
+
+// blank leaves of r its ledger, and a result as the ledger tells it.
+func blank(r *store.Record) {
+	res := Result{Status: r.Status, TaskID: r.ID, Outcome: r.Outcome, Reason: reasonErased, Dials: len(r.Attempts)}
+	if last := len(r.Attempts); last > 0 {
+		a := r.Attempts[last-1]
+		res.Data = CallResult{CallID: a.CallID, Provider: a.Provider, CostUSD: a.CostUSD, EndTime: a.EndedAt}
+	}
+	raw, _ := json.Marshal(res) // ids, numbers and times: it cannot fail
+	r.To, r.Task, r.Result, r.Reason = "", nil, raw, reasonErased
+	for i := range r.Attempts {
+		r.Attempts[i].Reason = ""
+	}
+}
+
+// erased reports whether Erase has been here.
+func erased(r store.Record) bool { return r.Status.Terminal() && len(r.Task) == 0 }
+
 // forRow is what of a call may be written into r: a row that was erased takes
 // nothing personal again, and goes on as a ledger.
 func forRow(r store.Record, c provider.Call) provider.Call {
-	if erased := r.Status.Terminal() && len(r.Task) == 0; !erased {
+	if !erased(r) {
 		return c
 	}
 	return provider.Call{

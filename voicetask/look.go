@@ -17,7 +17,7 @@ const findSlack = 5 * time.Minute
 // ambiguous handles a reply that was lost: the phone may ring. Nobody dials this
 // key again; what was placed is looked for by later executions.
 func (e *execution) ambiguous(ctx context.Context, cause error) (Dialled, error) {
-	e.cfg.Logger.WarnContext(ctx, "the reply to a dial was lost: it may have gone out", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", masked(describe(cause)))
+	e.cfg.Logger.WarnContext(ctx, "the reply to a dial was lost: it may have gone out", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", hidden(e.in.Task, describe(cause)))
 	err := persist(ctx, func(ctx context.Context) error {
 		return e.move(ctx, &e.rec, func(r *store.Record) error {
 			if err := fence.Ambiguous(r, e.in.N, e.token); err != nil {

@@ -17,7 +17,7 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 	var vendor *provider.Error
 	errors.As(cause, &vendor)
 	kind := provider.KindOf(cause)
-	e.cfg.Logger.WarnContext(ctx, "a dial was not placed", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", masked(describe(cause)))
+	e.cfg.Logger.WarnContext(ctx, "a dial was not placed", "task_id", e.rec.ID, "dial", e.in.N, "provider", e.provider.Name(), "error", hidden(e.in.Task, describe(cause)))
 	again := false
 	var wait time.Duration
 	err := persist(ctx, func(ctx context.Context) error {
@@ -83,8 +83,9 @@ func outcomeOf(k provider.Kind) provider.Outcome {
 	return provider.OutcomeConfigError
 }
 
-// describe is an error of a provider in words that may be stored.
+// describe is an error of a provider in words that may be stored: a URL in it may be
+// the right to listen to the call, or to end it.
 func describe(err error) string {
 	const most = 300
-	return cut(err.Error(), most)
+	return cut(urlLike.ReplaceAllString(err.Error(), "[url]"), most)
 }

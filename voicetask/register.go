@@ -3,6 +3,8 @@ package voicetask
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/workflow"
@@ -70,21 +72,34 @@ func RegisterActivities(r ActivityRegistrar, cfg Config) error {
 // and a host's ExecuteCall must never reach ours.
 type registered struct{ a Activity }
 
-func (r registered) voiceExecuteCall(ctx context.Context, in CallInput) (Dialled, error) {
-	d, err := r.a.ExecuteCall(ctx, in)
-	return d, temporalError(err)
+func (r registered) voiceExecuteCall(ctx context.Context, in CallInput) (d Dialled, err error) {
+	defer finishActivity(ctx, in.Task, &err)
+	return r.a.ExecuteCall(ctx, in)
 }
 
-func (r registered) voiceAwaitCall(ctx context.Context, in CallInput) (provider.Call, error) {
-	c, err := r.a.AwaitCall(ctx, in)
-	return c, temporalError(err)
+func (r registered) voiceAwaitCall(ctx context.Context, in CallInput) (c provider.Call, err error) {
+	defer finishActivity(ctx, in.Task, &err)
+	return r.a.AwaitCall(ctx, in)
 }
 
-func (r registered) voiceEndCall(ctx context.Context, in CallInput) (provider.Call, error) {
-	c, err := r.a.EndCall(ctx, in)
-	return c, temporalError(err)
+func (r registered) voiceEndCall(ctx context.Context, in CallInput) (c provider.Call, err error) {
+	defer finishActivity(ctx, in.Task, &err)
+	return r.a.EndCall(ctx, in)
 }
 
-func (r registered) voiceRecordResult(ctx context.Context, in ResultInput) error {
-	return temporalError(r.a.RecordResult(ctx, in.withMetadata()))
+func (r registered) voiceRecordResult(ctx context.Context, in ResultInput) (err error) {
+	defer finishActivity(ctx, in.Task, &err)
+	return r.a.RecordResult(ctx, in.withMetadata())
 }
+
+// finishActivity makes of what an activity ended with Temporal's error. A panic of the
+// host's code is an error like any other: the SDK would write down what it said.
+func finishActivity(ctx context.Context, t Task, err *error) {
+	if p := recover(); p != nil {
+		*err = panicked(p)
+		activity.GetLogger(ctx).Error("an activity panicked", "task_id", t.ID, "error", quiet(t, *err).Error(), "stack", string(debug.Stack()))
+	}
+	*err = temporalError(t, *err)
+}
+
+func panicked(p any) error { return fmt.Errorf("voicetask: panic: %v", p) }

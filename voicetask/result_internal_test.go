@@ -98,7 +98,7 @@ func TestMasked(t *testing.T) {
 }
 
 func TestMaskedNumber(t *testing.T) {
-	for in, want := range map[string]string{"+14155550123": "+1…23", "sip:ada@example.test": "si…st", "1234": "…", "": "…", "12345": "12…45"} {
+	for in, want := range map[string]string{"+14155550123": "+1…23", "sip:ada@example.test": "si…st", "1234": "…", "": "…", "12345": "…45", "1234567": "…67", "12345678": "12…78"} {
 		require.Equal(t, want, maskedNumber(in), in)
 	}
 }
@@ -110,9 +110,9 @@ func TestSummaryHoldsNoNumber(t *testing.T) {
 }
 
 func TestStateText(t *testing.T) {
-	require.Equal(t, "**pending**", State{Status: store.StatusPending}.text(0))
+	require.Equal(t, "**pending**", State{Status: store.StatusPending}.text(Task{}, 0))
 	require.Equal(t, "**in_progress**, dial 2 of at most 3 through vapi, acts by itself at 2026-01-07T10:00:00Z\n\nno route to +1…23",
-		State{Status: store.StatusInProgress, Dial: 2, Provider: "vapi", Until: time.Date(2026, 1, 7, 10, 0, 0, 0, time.UTC), Reason: "no route to +14155550123"}.text(3))
+		State{Status: store.StatusInProgress, Dial: 2, Provider: "vapi", Until: time.Date(2026, 1, 7, 10, 0, 0, 0, time.UTC), Reason: "no route to +14155550123"}.text(Task{}, 3))
 }
 
 // TestCuttingKeepsText: what is cut to a length is still text, since a database

@@ -25,8 +25,9 @@ func (l *later) Error() string { return l.why }
 
 // temporalError turns an activity's error into Temporal's, once, as the last thing
 // an activity does: an error that wraps a non-retryable one would be retryable
-// again.
-func temporalError(err error) error {
+// again. Its words enter history and logs as they are, unless the host's failure
+// converter encrypts them, so nothing personal of t may be left in them.
+func temporalError(t Task, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -37,19 +38,62 @@ func temporalError(err error) error {
 	)
 	switch {
 	case errors.As(err, &application):
-		return application // a decorating host's own
+		return hiddenApplication(t, application) // a decorating host's own
 	case errors.As(err, &wait):
 		o := temporal.ApplicationErrorOptions{NextRetryDelay: wait.delay, Category: temporal.ApplicationErrorCategoryBenign}
 		return temporal.NewApplicationErrorWithOptions(wait.why, errType(wait.kind), o)
 	case errors.Is(err, provider.ErrNoProvider):
-		return temporal.NewNonRetryableApplicationError(masked(err.Error()), ErrTypeSelection, nil)
+		return temporal.NewNonRetryableApplicationError(hidden(t, err.Error()), ErrTypeSelection, nil)
 	case errors.As(err, &vendor):
-		return temporal.NewApplicationError(masked(err.Error()), errType(vendor.Kind))
+		return temporal.NewApplicationError(hidden(t, err.Error()), errType(vendor.Kind))
 	}
-	if message := err.Error(); masked(message) != message { // no data converter encrypts it
-		return temporal.NewApplicationError(masked(message), "error")
+	if tells(t, err) {
+		return temporal.NewApplicationError(hidden(t, err.Error()), "error")
 	}
 	return err
+}
+
+// tells reports whether err, or an error within it, says what must be hidden: the
+// SDK writes down the words of each.
+func tells(t Task, err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if said := err.Error(); hidden(t, said) != said {
+			return true
+		}
+	}
+	return false
+}
+
+// hiddenApplication is the host's error without what it may not say. What matters to
+// Temporal stays: type, details, retries.
+func hiddenApplication(t Task, err *temporal.ApplicationError) error {
+	if !tells(t, err) {
+		return err
+	}
+	words := hidden(t, err.Message())
+	if cause := errors.Unwrap(err); cause != nil {
+		words += ": " + hidden(t, cause.Error())
+	}
+	return temporal.NewApplicationErrorWithOptions(words, err.Type(), temporal.ApplicationErrorOptions{
+		NonRetryable: err.NonRetryable(), NextRetryDelay: err.NextRetryDelay(), Category: err.Category(), Details: detailsOf(err),
+	})
+}
+
+// detailsOf takes an error's details out, which only its maker knows the number of.
+func detailsOf(err *temporal.ApplicationError) []any {
+	const most = 16
+	var found []any
+	for n := 1; err.HasDetails() && n <= most; n++ {
+		values, into := make([]any, n), make([]any, n)
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err.Details(into...) != nil {
+			break
+		}
+		found = values
+	}
+	return found
 }
 
 func errType(k provider.Kind) string {

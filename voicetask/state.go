@@ -22,8 +22,8 @@ type State struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// text is State for a person: the Web UI's current details. It holds no number.
-func (s State) text(maxDials int) string {
+// text is State for a person: the Web UI's current details. It holds neither number nor name.
+func (s State) text(t Task, maxDials int) string {
 	text := "**" + string(s.Status) + "**"
 	if s.Dial > 0 {
 		text += fmt.Sprintf(", dial %d", s.Dial)
@@ -38,7 +38,7 @@ func (s State) text(maxDials int) string {
 		text += ", acts by itself at " + s.Until.UTC().Format(time.RFC3339)
 	}
 	if s.Reason != "" {
-		text += "\n\n" + masked(s.Reason)
+		text += "\n\n" + hidden(t, s.Reason)
 	}
 	return text
 }

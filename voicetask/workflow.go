@@ -305,7 +305,7 @@ func (w *taskRun) show(ctx workflow.Context, s State) {
 }
 
 func (w *taskRun) tell(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, w.shown().text(w.task.maxDials(w.policy)))
+	workflow.SetCurrentDetails(ctx, w.shown().text(w.task, w.task.maxDials(w.policy)))
 }
 
 // shown is the state, and hold where the task waits for something else besides.

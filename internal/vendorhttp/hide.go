@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/superservices/voice/internal/spelled"
 )
 
 // maxText bounds foreign text in an error or a Reason, in bytes.
@@ -20,12 +22,13 @@ var (
 
 // Scrub makes foreign text fit for an error, a log line or history: one line of
 // at most 300 bytes without URLs, credentials, what looks like a phone number,
-// and without the private strings given (those of two bytes or fewer are left, they
+// and without the private strings given, numbers in any spelling (those of two bytes or fewer are left, they
 // would only garble the text).
 func Scrub(text string, private ...string) string {
 	for _, p := range private {
 		if len(p) > 2 {
 			text = strings.ReplaceAll(text, p, "[private]")
+			text = spelled.Replace(text, p, func(string) string { return "[number]" })
 		}
 	}
 	text = strings.ToValidUTF8(text, "?")

@@ -1,6 +1,7 @@
 package livekit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -180,8 +181,11 @@ func (c Config) String() string {
 	return fmt.Sprintf("livekit.Config{Name: %q, AgentName: %q, AgentDials: %t, Webhooks: %t}", c.Name, c.AgentName, c.AgentDials, c.Webhooks)
 }
 
-// GoString leaves out the secrets.
-func (c Config) GoString() string { return c.String() }
+// Format writes c without its secrets, whatever the verb.
+func (c Config) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, c.String()) }
+
+// MarshalJSON writes c without its secrets.
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
 // LogValue leaves out the secrets.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -82,5 +82,5 @@ func (p *Provider) End(ctx context.Context, id provider.CallID) error {
 // String leaves out the secrets.
 func (p *Provider) String() string { return fmt.Sprintf("livekit.Provider(%q)", p.name) }
 
-// GoString leaves out the secrets.
-func (p *Provider) GoString() string { return p.String() }
+// Format writes p without its secrets, whatever the verb.
+func (p *Provider) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, p.String()) }

@@ -2,6 +2,7 @@ package livekit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,11 @@ func (c WebhookConfig) String() string {
 	return fmt.Sprintf("livekit.WebhookConfig{Provider: %q}", c.Provider)
 }
 
-// GoString leaves out the secrets.
-func (c WebhookConfig) GoString() string { return c.String() }
+// Format writes c without its secrets, whatever the verb.
+func (c WebhookConfig) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, c.String()) }
+
+// MarshalJSON writes c without its secrets.
+func (c WebhookConfig) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
 // LogValue leaves out the secrets.
 func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }

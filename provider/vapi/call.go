@@ -133,7 +133,7 @@ func (w *wireCall) call() (c provider.Call, mapped bool) {
 	case "":
 		c.Status = provider.StatusQueued
 	case provider.StatusEnded:
-		c.Reason = vendorhttp.Scrub(w.EndedReason)
+		c.Reason = vendorhttp.Scrub(w.EndedReason, w.Customer.Name, w.Customer.Number, w.Customer.SIPURI)
 		c.Outcome, mapped = outcomeOf(w.EndedReason)
 		c.NoSpeech = w.noSpeech(c.Outcome)
 	}

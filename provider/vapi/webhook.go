@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,9 @@ type WebhookConfig struct {
 func (c WebhookConfig) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "vapi.WebhookConfig{Provider:%q Secret:%s}", c.Provider, redacted(c.Secret))
 }
+
+// MarshalJSON writes c without its secret.
+func (c WebhookConfig) MarshalJSON() ([]byte, error) { return json.Marshal(fmt.Sprint(c)) }
 
 // LogValue is c without its secret.
 func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,9 @@ var Flags = []string{
 	"--dynamic-config-value", "matching.numTaskqueueWritePartitions=1",
 }
 
-// Start starts a server and returns it with a client. Stop the server when done.
-func Start(ctx context.Context) (*testsuite.DevServer, error) {
+// Start starts a server, with further flags of its own, and returns it with a client.
+// Stop the server when done.
+func Start(ctx context.Context, flags ...string) (*testsuite.DevServer, error) {
 	path, err := CLI(ctx)
 	if err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func Start(ctx context.Context) (*testsuite.DevServer, error) {
 		ExistingPath:  path,
 		ClientOptions: &client.Options{Logger: quiet},
 		LogLevel:      "error",
-		ExtraArgs:     Flags,
+		ExtraArgs:     append(slices.Clone(Flags), flags...),
 		Stdout:        os.Stderr, Stderr: os.Stderr,
 	})
 	if err != nil {
