@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/provider"
 )
 
@@ -141,7 +142,11 @@ func (p *Placer) Post(ctx context.Context, s Send) (Reply, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:      func(httptrace.GotConnInfo) { left.Store(true) },
 		WroteHeaders: func() { left.Store(true) },
-		WroteRequest: func(httptrace.WroteRequestInfo) { left.Store(true) },
+		WroteRequest: func(httptrace.WroteRequestInfo) {
+			left.Store(true)
+			_ = fault.Point(ctx, fault.PlaceSent)
+		},
+		GotFirstResponseByte: func() { _ = fault.Point(ctx, fault.PlaceAccepted) },
 	})
 
 	req, err := newRequest(ctx, http.MethodPost, s.URL, s.Header, s.Body)
