@@ -1,0 +1,231 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/superservices/voice/internal/integration/faults/audit"
+)
+
+// Cell is one row of the table in docs/faults.md: what breaks, where, and what must
+// hold all the same. Every cell is judged by all invariants besides.
+type Cell struct {
+	Number int
+	Suffix string // of a second form of the same cell
+	Name   string
+	// Point and Action say what is done, Process to whom. A cell with a Point fails
+	// unless that point was hit in that process and the kernel shows the action.
+	Point, Action, Process string
+	Scaled                 string // what was shortened, and how
+	Expect                 string
+
+	Short     bool // in the short form, too
+	Exclusive bool // breaks what the lanes share
+	Quiet     bool // the platform sends no webhooks
+	Nth       int  // the pass of Point at which Action strikes; 0 = 3
+	Hold      time.Duration
+	Consumers int // 0 = 1
+	Tasks     int // 0 = as many as the run has for a cell
+	Ending    string
+	Limit     time.Duration // to settle in; 0 = 90 s
+	Unknown   int           // dials that may end unknown
+	Virtual   string        // a test in virtual time; then nothing else is run
+
+	Set    func(l *Lane)                                           // before anything is started
+	Ready  func(ctx context.Context, l *Lane) error                // before the host's processes start
+	During func(ctx context.Context, l *Lane) error                // while the messages come
+	After  func(l *Lane, e audit.Evidence, v audit.Verdict) error  // on top of the audit
+	Last   func(ctx context.Context, l *Lane, settled error) error // after everything has settled, before the audit
+}
+
+// Label is the cell's number as it is shown.
+func (c Cell) Label() string { return fmt.Sprintf("%02d%s", c.Number, c.Suffix) }
+
+// outcome is what became of a cell.
+type outcome struct {
+	cell    Cell
+	verdict audit.Verdict
+	hits    int
+	faults  int
+	err     error
+	took    time.Duration
+}
+
+// run plays one cell in a lane of its own.
+func (w *World) run(ctx context.Context, c Cell) (o outcome) {
+	began := time.Now()
+	o.cell = c
+	defer func() {
+		if p := recover(); p != nil {
+			o.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		o.took = time.Since(began)
+	}()
+	if c.Virtual != "" {
+		o.hits, o.err = w.virtual(ctx, c)
+		return o
+	}
+	l, err := w.newLane("c" + c.Label())
+	if err != nil {
+		o.err = err
+		return o
+	}
+	defer l.close()
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+	defer cancel()
+	o.verdict, o.err = l.play(ctx, c)
+	o.hits, o.faults = l.proved(c), len(l.faults)
+	return o
+}
+
+// play is the usual course of a cell.
+func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
+	if c.Set != nil {
+		c.Set(l)
+	}
+	l.noHooks = c.Quiet
+	if len(l.messages) == 0 {
+		n := c.Tasks
+		if n == 0 {
+			n = l.world.Tally
+		}
+		if c.Ending != "" {
+			l.all(n, c.Ending)
+		} else {
+			l.usual(n)
+		}
+	}
+	if err := l.prepare(ctx, max(1, c.Consumers)); err != nil {
+		return v, fmt.Errorf("preparing: %w", err)
+	}
+	l.arm(c)
+	if c.Ready != nil {
+		if err := c.Ready(ctx, l); err != nil {
+			return v, fmt.Errorf("ready: %w", err)
+		}
+	}
+	hosts, stop := context.WithCancel(ctx)
+	defer stop()
+	if err := l.startHost(hosts, append(append([]*process(nil), l.workers...), l.consumers...)...); err != nil {
+		return v, err
+	}
+	if err := l.produce(); err != nil {
+		return v, err
+	}
+	if c.During != nil {
+		if err := c.During(ctx, l); err != nil {
+			return v, fmt.Errorf("during: %w", err)
+		}
+	}
+	limit := c.Limit
+	if limit == 0 {
+		limit = 90 * time.Second
+	}
+	open := l.settle(ctx, limit)
+	var late error
+	if open != "" {
+		late = fmt.Errorf("not settled within %v: %s", limit, open)
+	}
+	if c.Last != nil {
+		late = c.Last(ctx, l, late)
+	}
+	e, err := l.evidence(ctx)
+	if err != nil {
+		return v, errors.Join(late, err)
+	}
+	if dir := l.world.SaveTo; dir != "" {
+		if err := e.Save(filepath.Join(dir, l.name+".json.gz")); err != nil {
+			return v, err
+		}
+	}
+	v = audit.Audit(e)
+	return v, errors.Join(late, l.judge(c, e, v))
+}
+
+// arm gives the cell's fault to its process.
+func (l *Lane) arm(c Cell) {
+	if c.Point == "" || c.Action == "" {
+		return
+	}
+	for _, p := range append(append([]*process(nil), l.workers...), l.consumers...) {
+		if p.cfg.Name != c.Process {
+			continue
+		}
+		nth := "3"
+		if c.Nth > 0 {
+			nth = fmt.Sprint(c.Nth)
+		} else if c.Nth < 0 {
+			nth = "*"
+		}
+		p.arms = append(p.arms, c.Point+":"+c.Action+":"+nth)
+		if c.Hold > 0 {
+			p.stopFor = c.Hold
+		}
+	}
+}
+
+// proved counts the hits of the cell's point, in its process, whose action the kernel
+// shows.
+func (l *Lane) proved(c Cell) int {
+	n := 0
+	for _, p := range append(append([]*process(nil), l.workers...), l.consumers...) {
+		if p.cfg.Name != c.Process {
+			continue
+		}
+		for _, f := range p.proofs() {
+			action, _, _ := strings.Cut(c.Action, ":")
+			if f.Point == c.Point && f.Action == action && (action != "kill" || f.killed) && (action != "stop" || f.stopped) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// judge is what a cell must prove beside the invariants.
+func (l *Lane) judge(c Cell, e audit.Evidence, v audit.Verdict) error {
+	var all []error
+	for i, f := range v.Findings {
+		if i == 8 {
+			all = append(all, fmt.Errorf("and %d findings more", len(v.Findings)-i))
+			break
+		}
+		all = append(all, fmt.Errorf("%s: %s", f.Invariant, f.Text))
+	}
+	if c.Point != "" && l.proved(c) == 0 {
+		all = append(all, fmt.Errorf("%s was not hit in %s, or its action (%s) not seen from outside", c.Point, c.Process, c.Action))
+	}
+	if v.Produced == 0 || v.Rows == 0 || v.Rings == 0 {
+		all = append(all, fmt.Errorf("nothing happened: %d produced, %d rows, %d rings", v.Produced, v.Rows, v.Rings))
+	}
+	if v.Unknown > c.Unknown {
+		all = append(all, fmt.Errorf("%d dials ended unknown, at most %d may", v.Unknown, c.Unknown))
+	}
+	if c.After != nil {
+		if err := c.After(l, e, v); err != nil {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// tails prints the end of the logs of a lane.
+func (w *World) tails(lane string) {
+	files, _ := filepath.Glob(filepath.Join(w.dir, lane, "*.log"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || len(text) == 0 {
+			continue
+		}
+		if len(text) > 1500 {
+			text = text[len(text)-1500:]
+		}
+		fmt.Fprintf(w.Out, "--- the last of %s\n%s\n", filepath.Base(file), text)
+	}
+}
