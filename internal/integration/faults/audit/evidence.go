@@ -108,6 +108,7 @@ type Attempt struct {
 	State    string    `json:"state"`
 	CallID   string    `json:"call_id"`
 	Outcome  string    `json:"outcome"`
+	Kind     string    `json:"kind"` // of the last error of the platform's answer
 	Reserved time.Time `json:"reserved_at"`
 	Sent     time.Time `json:"sent_at"`
 }

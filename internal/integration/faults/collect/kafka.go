@@ -200,3 +200,35 @@ func (s *Sampler) Samples() ([]audit.Sample, int) {
 	defer s.mu.Unlock()
 	return append([]audit.Sample(nil), s.samples...), s.taken
 }
+
+// Rewind commits the beginning of the topic for the group, which must have no members.
+// It is the one thing here that writes.
+func (k Kafka) Rewind(ctx context.Context) error {
+	cl, err := k.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation = k.Group, -1
+	t := kmsg.NewOffsetCommitRequestTopic()
+	t.Topic = k.Topic
+	for p := range k.Partitions {
+		one := kmsg.NewOffsetCommitRequestTopicPartition()
+		one.Partition, one.Offset, one.LeaderEpoch = p, 0, -1
+		t.Partitions = append(t.Partitions, one)
+	}
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return fmt.Errorf("collect: rewinding partition %d: %w", p.Partition, err)
+			}
+		}
+	}
+	return nil
+}

@@ -2,8 +2,10 @@ package collect
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -18,7 +20,7 @@ func Workflows(ctx context.Context, c client.Client, queue string) ([]audit.Work
 	)
 	for {
 		resp, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-			Query: fmt.Sprintf("TaskQueue = %q", queue), PageSize: 1000, NextPageToken: page,
+			Query: fmt.Sprintf("TaskQueue = '%s'", queue), PageSize: 1000, NextPageToken: page,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("collect: listing workflows: %w", err)
@@ -35,7 +37,75 @@ func Workflows(ctx context.Context, c client.Client, queue string) ([]audit.Work
 // Running counts the executions of a task queue that have not ended.
 func Running(ctx context.Context, c client.Client, queue string) (int64, error) {
 	resp, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
-		Query: fmt.Sprintf("TaskQueue = %q AND ExecutionStatus = 'Running'", queue),
+		Query: fmt.Sprintf("TaskQueue = '%s' AND ExecutionStatus = 'Running'", queue),
 	})
 	return resp.GetCount(), err
+}
+
+// HistoryLengths are the numbers of events of the executions that have not ended.
+func HistoryLengths(ctx context.Context, c client.Client, queue string) (map[string]int64, error) {
+	all, err := Workflows(ctx, c, queue)
+	if err != nil {
+		return nil, err
+	}
+	lengths := map[string]int64{}
+	for _, w := range all {
+		if w.Status != running {
+			continue
+		}
+		d, err := c.DescribeWorkflowExecution(ctx, w.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		lengths[w.ID] = d.GetWorkflowExecutionInfo().GetHistoryLength()
+	}
+	return lengths, nil
+}
+
+// running is the status of an execution that has not ended.
+const running = "Running"
+
+// ResetRunning turns the executions that have not ended back to their first workflow
+// task, as "temporal workflow reset" does, and returns how many.
+func ResetRunning(ctx context.Context, c client.Client, queue string) (n int, err error) {
+	all, err := Workflows(ctx, c, queue)
+	if err != nil {
+		return 0, err
+	}
+	for _, w := range all {
+		if w.Status != running {
+			continue
+		}
+		if Reset(ctx, c, w.ID) == nil { // else it has ended meanwhile
+			n++
+		}
+	}
+	return n, nil
+}
+
+// Reset turns one execution back to its first workflow task.
+func Reset(ctx context.Context, c client.Client, id string) error {
+	const firstTaskCompleted = 4 // started, scheduled, started, completed
+	_, err := c.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
+		Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: id},
+		Reason: "fault harness", WorkflowTaskFinishEventId: firstTaskCompleted, RequestId: rand.Text(),
+	})
+	return err
+}
+
+// Forget deletes every execution of a task queue, as the end of their retention does.
+func Forget(ctx context.Context, c client.Client, queue string) error {
+	all, err := Workflows(ctx, c, queue)
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		_, err := c.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
+			Namespace: client.DefaultNamespace, WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: w.ID},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

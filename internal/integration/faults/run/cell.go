@@ -36,6 +36,8 @@ type Cell struct {
 	Limit     time.Duration // to settle in; 0 = 90 s
 	Unknown   int           // dials that may end unknown
 	Virtual   string        // a test in virtual time; then nothing else is run
+	// Arms are fault points beside Point, by process.
+	Arms map[string]string
 
 	Set    func(l *Lane)                                           // before anything is started
 	Ready  func(ctx context.Context, l *Lane) error                // before the host's processes start
@@ -112,7 +114,7 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
 	}
 	hosts, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := l.startHost(hosts, append(append([]*process(nil), l.workers...), l.consumers...)...); err != nil {
+	if err := l.startHost(hosts, l.hosts()...); err != nil {
 		return v, err
 	}
 	if err := l.produce(); err != nil {
@@ -148,33 +150,42 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
 	return v, errors.Join(late, l.judge(c, e, v))
 }
 
-// arm gives the cell's fault to its process.
+// arm gives the cell's faults to their processes.
 func (l *Lane) arm(c Cell) {
-	if c.Point == "" || c.Action == "" {
-		return
+	for _, p := range l.hosts() {
+		var all []string
+		if p.cfg.Name == c.Process && c.Point != "" {
+			nth := "3"
+			switch {
+			case c.Nth > 0:
+				nth = fmt.Sprint(c.Nth)
+			case c.Nth < 0:
+				nth = "*"
+			}
+			all = append(all, c.Point+":"+c.Action+":"+nth)
+			if c.Hold > 0 {
+				p.stopFor = c.Hold
+			}
+		}
+		if more := c.Arms[p.cfg.Name]; more != "" {
+			all = append(all, more)
+		}
+		if len(all) > 0 {
+			p.arms = append(p.arms, strings.Join(all, ","))
+		}
 	}
-	for _, p := range append(append([]*process(nil), l.workers...), l.consumers...) {
-		if p.cfg.Name != c.Process {
-			continue
-		}
-		nth := "3"
-		if c.Nth > 0 {
-			nth = fmt.Sprint(c.Nth)
-		} else if c.Nth < 0 {
-			nth = "*"
-		}
-		p.arms = append(p.arms, c.Point+":"+c.Action+":"+nth)
-		if c.Hold > 0 {
-			p.stopFor = c.Hold
-		}
-	}
+}
+
+// hosts are all processes of the host.
+func (l *Lane) hosts() []*process {
+	return append(append([]*process(nil), l.workers...), l.consumers...)
 }
 
 // proved counts the hits of the cell's point, in its process, whose action the kernel
 // shows.
 func (l *Lane) proved(c Cell) int {
 	n := 0
-	for _, p := range append(append([]*process(nil), l.workers...), l.consumers...) {
+	for _, p := range l.hosts() {
 		if p.cfg.Name != c.Process {
 			continue
 		}
