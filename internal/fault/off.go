@@ -1,4 +1,4 @@
-//go:build !voice_faults || !unix
+//go:build !voice_faults || !linux
 
 package fault
 

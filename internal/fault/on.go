@@ -1,4 +1,4 @@
-//go:build voice_faults && unix
+//go:build voice_faults && linux
 
 package fault
 
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -96,7 +97,7 @@ func spring(ctx context.Context, name string, t trap, pass int) error {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // it is on its way
 	case "stop":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		stopHere()
 	case "sleep":
 		select {
 		case <-time.After(t.pause):
@@ -106,6 +107,14 @@ func spring(ctx context.Context, name string, t trap, pass int) error {
 		return ErrInjected
 	}
 	return nil
+}
+
+// stopHere stops the process, this thread first: a signal to the whole process would
+// let the caller run on for a moment.
+func stopHere() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = syscall.Tgkill(os.Getpid(), syscall.Gettid(), syscall.SIGSTOP)
 }
 
 // parse reads VOICE_FAULT.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/superservices/voice/internal/integration/faults/audit"
 )
@@ -25,6 +26,7 @@ func (k Kafka) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	return kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(k.Broker), kgo.ClientID("auditor"), kgo.RetryTimeout(3 * time.Second), kgo.DialTimeout(2 * time.Second),
 		kgo.FetchMaxBytes(64 << 20), kgo.MetadataMinAge(200 * time.Millisecond),
+		kgo.MaxVersions(kversion.V3_7_0()), // topics by their names, not by their ids
 	}, opts...)...)
 }
 

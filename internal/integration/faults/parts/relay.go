@@ -101,6 +101,9 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(r.deliver(h))
 	}
 	if twice {
+		r.mu.Lock()
+		r.counts["doubled"]++
+		r.mu.Unlock()
 		go r.later(h, again)
 	}
 }

@@ -42,8 +42,21 @@ type Cell struct {
 	Set    func(l *Lane)                                           // before anything is started
 	Ready  func(ctx context.Context, l *Lane) error                // before the host's processes start
 	During func(ctx context.Context, l *Lane) error                // while the messages come
+	Count  *count                                                  // what else proves that the fault took place
 	After  func(l *Lane, e audit.Evidence, v audit.Verdict) error  // on top of the audit
 	Last   func(ctx context.Context, l *Lane, settled error) error // after everything has settled, before the audit
+}
+
+// count is how often a fault was seen to take place, where it is no fault point.
+type count struct {
+	least int
+	what  string
+	of    func(l *Lane, e audit.Evidence) int
+}
+
+// atLeast fails a cell in which too little went wrong.
+func atLeast(n int, what string, of func(l *Lane, e audit.Evidence) int) *count {
+	return &count{n, what, of}
 }
 
 // Label is the cell's number as it is shown.
@@ -81,13 +94,13 @@ func (w *World) run(ctx context.Context, c Cell) (o outcome) {
 	defer l.close()
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
-	o.verdict, o.err = l.play(ctx, c)
-	o.hits, o.faults = l.proved(c), len(l.faults)
+	o.verdict, o.hits, o.err = l.play(ctx, c)
+	o.faults = len(l.faults)
 	return o
 }
 
 // play is the usual course of a cell.
-func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
+func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, hits int, err error) {
 	if c.Set != nil {
 		c.Set(l)
 	}
@@ -104,25 +117,25 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
 		}
 	}
 	if err := l.prepare(ctx, max(1, c.Consumers)); err != nil {
-		return v, fmt.Errorf("preparing: %w", err)
+		return v, 0, fmt.Errorf("preparing: %w", err)
 	}
 	l.arm(c)
 	if c.Ready != nil {
 		if err := c.Ready(ctx, l); err != nil {
-			return v, fmt.Errorf("ready: %w", err)
+			return v, 0, fmt.Errorf("ready: %w", err)
 		}
 	}
 	hosts, stop := context.WithCancel(ctx)
 	defer stop()
 	if err := l.startHost(hosts, l.hosts()...); err != nil {
-		return v, err
+		return v, 0, err
 	}
 	if err := l.produce(); err != nil {
-		return v, err
+		return v, 0, err
 	}
 	if c.During != nil {
 		if err := c.During(ctx, l); err != nil {
-			return v, fmt.Errorf("during: %w", err)
+			return v, 0, fmt.Errorf("during: %w", err)
 		}
 	}
 	limit := c.Limit
@@ -139,15 +152,16 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, err error) {
 	}
 	e, err := l.evidence(ctx)
 	if err != nil {
-		return v, errors.Join(late, err)
+		return v, 0, errors.Join(late, err)
 	}
 	if dir := l.world.SaveTo; dir != "" {
 		if err := e.Save(filepath.Join(dir, l.name+".json.gz")); err != nil {
-			return v, err
+			return v, 0, err
 		}
 	}
 	v = audit.Audit(e)
-	return v, errors.Join(late, l.judge(c, e, v))
+	hits, err = l.hits(c, e)
+	return v, hits, errors.Join(late, err, l.judge(c, e, v))
 }
 
 // arm gives the cell's faults to their processes.
@@ -199,6 +213,23 @@ func (l *Lane) proved(c Cell) int {
 	return n
 }
 
+// hits counts how often the cell's fault took place, and fails where it did not.
+func (l *Lane) hits(c Cell, e audit.Evidence) (n int, err error) {
+	if c.Point != "" {
+		if n = l.proved(c); n == 0 {
+			err = fmt.Errorf("%s was not hit in %s, or its action (%s) not seen from outside", c.Point, c.Process, c.Action)
+		}
+	}
+	if c.Count != nil {
+		seen := c.Count.of(l, e)
+		if seen < c.Count.least {
+			err = errors.Join(err, fmt.Errorf("%d %s: the cell wants %d", seen, c.Count.what, c.Count.least))
+		}
+		n += seen
+	}
+	return n, err
+}
+
 // judge is what a cell must prove beside the invariants.
 func (l *Lane) judge(c Cell, e audit.Evidence, v audit.Verdict) error {
 	var all []error
@@ -208,9 +239,6 @@ func (l *Lane) judge(c Cell, e audit.Evidence, v audit.Verdict) error {
 			break
 		}
 		all = append(all, fmt.Errorf("%s: %s", f.Invariant, f.Text))
-	}
-	if c.Point != "" && l.proved(c) == 0 {
-		all = append(all, fmt.Errorf("%s was not hit in %s, or its action (%s) not seen from outside", c.Point, c.Process, c.Action))
 	}
 	if v.Produced == 0 || v.Rows == 0 || v.Rings == 0 {
 		all = append(all, fmt.Errorf("nothing happened: %d produced, %d rows, %d rings", v.Produced, v.Rows, v.Rings))

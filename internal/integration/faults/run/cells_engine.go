@@ -27,6 +27,19 @@ func hungUp(e audit.Evidence) int {
 	return n
 }
 
+// harness counts what the harness itself did to a process.
+func harness(process, action string) func(*Lane, audit.Evidence) int {
+	return func(_ *Lane, e audit.Evidence) int {
+		n := 0
+		for _, f := range e.Faults {
+			if f.Process == process && f.Action == action {
+				n++
+			}
+		}
+		return n
+	}
+}
+
 // engineCells take Temporal away, or turn it back.
 func engineCells() []Cell {
 	return []Cell{
@@ -41,6 +54,7 @@ func engineCells() []Cell {
 				}
 				return l.world.restartTemporal(ctx, l, 12*time.Second)
 			},
+			Count: atLeast(1, "kills of Temporal", harness("temporal", "kill")),
 			After: func(_ *Lane, e audit.Evidence, _ audit.Verdict) error {
 				if n := hungUp(e); n > 0 {
 					return fmt.Errorf("%d calls were hung up", n)
@@ -67,7 +81,7 @@ func engineCells() []Cell {
 				}
 				return nil
 			},
-			After: atLeast(5, "webhooks were delivered", func(l *Lane, _ audit.Evidence) int { return l.relay.Counts()["delivered"] }),
+			Count: atLeast(5, "webhooks were delivered", func(l *Lane, _ audit.Evidence) int { return l.relay.Counts()["delivered"] }),
 		},
 		{
 			Number: 21, Name: "workflows reset at C1, with their calls up", Ending: answers,
@@ -79,18 +93,27 @@ func engineCells() []Cell {
 				}
 				return l.resetAll(ctx, 3)
 			},
+			Count: atLeast(3, "resets", harness("temporal", "reset")),
 		},
 		{
-			Number: 21, Suffix: "b", Name: "a workflow reset while its worker is frozen before its compare-and-set", Short: true, Ending: answers,
-			Point: "fence.confirmed", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 3,
-			Expect: "one ring: who woke up has lost the row. With FENCE=off it rings twice",
-			During: func(ctx context.Context, l *Lane) error {
-				a := l.workers[0]
-				if err := parts.Await(ctx, "the worker is frozen", 40*time.Second, func(context.Context) bool { return a.hits("fence.confirmed") > 0 }); err != nil {
-					return err
+			Number: 21, Suffix: "b", Name: "a workflow reset while its worker is held up before its compare-and-set", Short: true, Ending: answers,
+			Point: "fence.confirmed", Action: "sleep:2500ms", Process: workerA, Nth: -1, Limit: 2 * time.Minute,
+			Expect: "one ring: who was held up has lost the row. With FENCE=off it rings twice: no heartbeat comes between",
+			Set: func(l *Lane) {
+				for i := range l.world.Tally {
+					l.messages = append(l.messages, l.task(i, answers, time.Duration(i)*300*time.Millisecond))
 				}
-				return l.resetAll(ctx, 1)
 			},
+			During: func(ctx context.Context, l *Lane) error {
+				for range l.world.Tally / 3 {
+					sleep(ctx, 900*time.Millisecond)
+					if err := l.resetAll(ctx, 0); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			Count: atLeast(2, "resets", harness("temporal", "reset")),
 		},
 		{
 			Number: 25, Name: "Temporal takes tasks and does not answer; Direct takes them over, both alive", Short: true,
@@ -108,6 +131,9 @@ func engineCells() []Cell {
 // resetAll turns every running workflow back to its beginning; there must be some.
 func (l *Lane) resetAll(ctx context.Context, least int) error {
 	n, err := collect.ResetRunning(ctx, l.world.client, l.queue)
+	for range n {
+		l.note(audit.Fault{At: time.Now().UTC(), Process: "temporal", Action: "reset"})
+	}
 	if err == nil && n < least {
 		err = fmt.Errorf("%d workflows could be reset, want %d", n, least)
 	}

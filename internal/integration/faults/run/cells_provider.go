@@ -21,16 +21,6 @@ func ambiguous(e audit.Evidence) int {
 	return n
 }
 
-// atLeast fails a cell in which too little went wrong.
-func atLeast(n int, what string, count func(l *Lane, e audit.Evidence) int) func(*Lane, audit.Evidence, audit.Verdict) error {
-	return func(l *Lane, e audit.Evidence, _ audit.Verdict) error {
-		if got := count(l, e); got < n {
-			return fmt.Errorf("%d %s: the cell wants %d", got, what, n)
-		}
-		return nil
-	}
-}
-
 // providerCells have the platform and its webhooks misbehave.
 func providerCells() []Cell {
 	return []Cell{
@@ -42,7 +32,7 @@ func providerCells() []Cell {
 			Ready: func(_ context.Context, l *Lane) error {
 				return l.trouble(`{"find_lag":"4s","faults":[{"kind":"lose_reply"},{"kind":"lose_reply"},{"kind":"closed_connection"},{"kind":"lose_reply"},{"kind":"lose_reply"}]}`)
 			},
-			After: atLeast(4, "replies were lost", func(_ *Lane, e audit.Evidence) int { return ambiguous(e) }),
+			Count: atLeast(4, "replies were lost", func(_ *Lane, e audit.Evidence) int { return ambiguous(e) }),
 		},
 		{
 			Number: 4, Suffix: "v", Name: "the same in virtual time: lags of 5, 60, 110 and 170 s", Short: true, Virtual: "TestCell4",
@@ -55,13 +45,13 @@ func providerCells() []Cell {
 				return l.trouble(`{"faults":[{"kind":"fail_after_accept","status":500},{"kind":"fail_after_accept","status":502},
 					{"kind":"fail_after_accept","status":504},{"kind":"fail_after_accept","status":520},{"kind":"truncate_reply"},{"kind":"no_id"},{"kind":"reply_as_batch"}]}`)
 			},
-			After: atLeast(5, "answers left it open", func(_ *Lane, e audit.Evidence) int { return ambiguous(e) }),
+			Count: atLeast(5, "answers left it open", func(_ *Lane, e audit.Evidence) int { return ambiguous(e) }),
 		},
 		{
 			Number: 13, Name: "every webhook is lost",
 			Expect: "every task ends, by polls and deadlines",
 			Ready:  func(_ context.Context, l *Lane) error { l.relay.Trouble(1, 0, 0); return nil },
-			After:  atLeast(20, "webhooks were lost", func(l *Lane, _ audit.Evidence) int { return l.relay.Counts()["lost"] }),
+			Count:  atLeast(20, "webhooks were lost", func(l *Lane, _ audit.Evidence) int { return l.relay.Counts()["lost"] }),
 		},
 		{
 			Number: 14, Name: "events before Place returns, doubled, out of order, and again after the end", Short: true,
@@ -73,6 +63,7 @@ func providerCells() []Cell {
 				}
 				return nil
 			},
+			Count: atLeast(20, "webhooks were doubled", func(l *Lane, _ audit.Evidence) int { return l.relay.Counts()["doubled"] }),
 			Last: func(_ context.Context, l *Lane, settled error) error {
 				if sent, refused := l.relay.Replay(); sent < 20 || refused > 0 {
 					return fmt.Errorf("%d events were sent again after the end, %d of them refused", sent, refused)

@@ -38,7 +38,7 @@ func raceCells() []Cell {
 				all.Wait()
 				return nil
 			},
-			After: atLeast(5, "tasks were cancelled", func(_ *Lane, e audit.Evidence) int {
+			Count: atLeast(5, "tasks were cancelled", func(_ *Lane, e audit.Evidence) int {
 				n := 0
 				for _, r := range e.Rows {
 					if r.Outcome == "cancelled" {

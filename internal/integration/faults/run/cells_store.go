@@ -14,7 +14,7 @@ import (
 func (l *Lane) store(m parts.Mode) {
 	now := time.Now().UTC()
 	if m != parts.Pass {
-		l.note(audit.Fault{At: now, Until: now.Add(30 * time.Second), Process: "workers", Action: "store"})
+		l.note(audit.Fault{At: now, Until: now, Process: "workers", Action: "store"})
 	}
 	for _, p := range l.workers {
 		l.toPostgres[p.cfg.Name].Set(m)
@@ -57,7 +57,7 @@ func storeCells() []Cell {
 				l.toPostgres[workerB].LoseReply(`"state":"reserved"`, 3)
 				return nil
 			},
-			After: atLeast(2, "answers of the database were lost", caught),
+			Count: atLeast(2, "answers of the database were lost", caught),
 		},
 		{
 			Number: 10, Name: "store down at D7: the call is placed, its id not written", Quiet: true,
@@ -71,7 +71,7 @@ func storeCells() []Cell {
 				})
 				return nil
 			},
-			After: atLeast(1, "statements were lost", caught),
+			Count: atLeast(1, "statements were lost", caught),
 		},
 		{
 			Number: 20, Name: "results cannot be written",

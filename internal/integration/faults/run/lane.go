@@ -42,6 +42,7 @@ type Lane struct {
 	workers                        []*process
 	consumers                      []*process
 	messages                       []audit.Message
+	reread                         int // messages that were read a second time on purpose
 	produced                       time.Time
 
 	table   *collect.Table
@@ -346,4 +347,3 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	}
 }
-

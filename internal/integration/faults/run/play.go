@@ -150,4 +150,3 @@ func (w *World) show(o outcome) {
 		w.tails("c" + o.cell.Label())
 	}
 }
-

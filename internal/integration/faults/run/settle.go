@@ -54,6 +54,9 @@ func (l *Lane) unsettled(ctx context.Context) string {
 	case all < len(tasks), open > 0:
 		return fmt.Sprintf("%d of %d tasks have a row, %d have not ended", all, len(tasks), open)
 	}
+	if until := l.troubleUntil(); time.Now().Before(until) {
+		return "a process is frozen, or a connection cut, for " + time.Until(until).Round(100*time.Millisecond).String()
+	}
 	if n := l.live(); n > 0 {
 		return fmt.Sprintf("%d calls are up", n)
 	}
@@ -76,6 +79,18 @@ func (l *Lane) unsettled(ctx context.Context) string {
 		return fmt.Sprintf("%d offsets are committed of at least %d", committed, len(acks))
 	}
 	return ""
+}
+
+// troubleUntil is when the last fault that lasts is over.
+func (l *Lane) troubleUntil() (until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.faults {
+		if f.Until.After(until) {
+			until = f.Until
+		}
+	}
+	return until
 }
 
 // evidence collects everything.
