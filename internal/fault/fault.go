@@ -15,6 +15,9 @@
 // process sends the SIGCONT), sleep:<duration>, err and note, which only leaves
 // word. The number says at which pass; without one it is the first, "*" is every one.
 //
+// A process that runs takes more of the same, a line each, from the file with the name of
+// its process id in the directory VOICE_FAULT_ORDERS; passes are counted from then on.
+//
 // Before it acts a point appends a line of JSON to the file in VOICE_FAULT_LOG, on
 // disk when it returns, so that the harness sees which process was hit and where.
 // The names are those of the steps in docs/faults.md.

@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +26,7 @@ const Armed = true
 const (
 	envFaults = "VOICE_FAULT"
 	envLog    = "VOICE_FAULT_LOG"
+	envOrders = "VOICE_FAULT_ORDERS"
 )
 
 // ErrInjected is what Point returns for the action err.
@@ -44,13 +48,18 @@ var armed struct {
 	traps  map[string][]trap
 	passes map[string]int
 	log    *os.File
+	orders string // file of the orders for this process
+	read   int64  // of it so far
 }
 
 // arm reads the environment. A process that was armed wrongly must not run as if it
 // were not.
 func arm() {
 	traps, err := parse(os.Getenv(envFaults))
-	if err == nil && len(traps) > 0 {
+	if dir := os.Getenv(envOrders); dir != "" {
+		armed.orders = filepath.Join(dir, strconv.Itoa(os.Getpid()))
+	}
+	if err == nil && os.Getenv(envLog) != "" {
 		armed.log, err = os.OpenFile(os.Getenv(envLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o600)
 	}
 	if err != nil {
@@ -63,13 +72,11 @@ func arm() {
 // Point is passed by the process at the step of that name.
 func Point(ctx context.Context, name string) error {
 	armed.once.Do(arm)
-	traps := armed.traps[name]
-	if traps == nil {
-		return nil
-	}
 	armed.Lock()
+	takeOrders()
 	armed.passes[name]++
 	pass := armed.passes[name]
+	traps := armed.traps[name]
 	armed.Unlock()
 	for _, t := range traps {
 		if t.at != every && t.at != pass {
@@ -82,9 +89,49 @@ func Point(ctx context.Context, name string) error {
 	return nil
 }
 
+// takeOrders arms what has been appended to the file of orders since. The passes of an
+// order are counted from now on. armed is locked.
+func takeOrders() {
+	if armed.orders == "" {
+		return
+	}
+	info, err := os.Stat(armed.orders)
+	if err != nil || info.Size() <= armed.read {
+		return
+	}
+	text, err := os.ReadFile(armed.orders)
+	if err != nil {
+		return
+	}
+	fresh, _, whole := strings.Cut(string(text[armed.read:]), "\n")
+	if !whole {
+		return
+	}
+	armed.read += int64(len(fresh)) + 1
+	traps, err := parse(fresh)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fault:", err)
+		return
+	}
+	all := map[string][]trap{} // others may be reading the old one
+	maps.Copy(all, armed.traps)
+	for name, list := range traps {
+		for i := range list {
+			if list[i].at != every {
+				list[i].at += armed.passes[name]
+			}
+		}
+		all[name] = append(slices.Clone(all[name]), list...)
+	}
+	armed.traps = all
+}
+
 // spring says what is about to happen, then makes it happen.
 func spring(ctx context.Context, name string, t trap, pass int) error {
 	line, err := json.Marshal(map[string]any{"at": time.Now().UTC(), "pid": os.Getpid(), "point": name, "action": t.action, "pass": pass})
+	if err == nil && armed.log == nil {
+		err = errors.New("set " + envLog)
+	}
 	if err == nil {
 		_, err = armed.log.Write(append(line, '\n'))
 	}

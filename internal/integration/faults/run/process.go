@@ -2,7 +2,9 @@ package run
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -61,13 +63,29 @@ func (p *process) start() error {
 	}
 	c, err := p.lane.family.Start(parts.Spec{
 		Name: p.lane.name + "-" + p.cfg.Name, Path: filepath.Join(p.lane.world.Bin, "faulthost"), Args: []string{p.cfg.Arg()},
-		Env: []string{"VOICE_FAULT=" + armed, "VOICE_FAULT_LOG=" + p.hitsFile()},
+		Env: []string{"VOICE_FAULT=" + armed, "VOICE_FAULT_LOG=" + p.hitsFile(), "VOICE_FAULT_ORDERS=" + p.lane.dir},
 	})
 	if err != nil {
 		return err
 	}
 	p.child = c
 	return nil
+}
+
+// order arms the running process with one fault more.
+func (p *process) order(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.child == nil || !p.child.Running() {
+		return false
+	}
+	f, err := os.OpenFile(filepath.Join(p.lane.dir, strconv.Itoa(p.child.PID())), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.WriteString(text + "\n")
+	return err == nil
 }
 
 // keep starts the process again whenever it has ended, and does what its fault points
