@@ -78,6 +78,18 @@ func Play(ctx context.Context, o Options) (report Report, err error) {
 			report.Failed++
 		}
 	}
+	if o.Tasks > 0 && ctx.Err() == nil {
+		w.say("the campaign: %d tasks, %d faults", o.Tasks, o.Faults)
+		done := w.campaign(ctx)
+		w.show(done)
+		report.Hits += done.hits
+		report.Faults += done.faults
+		report.Unknown = done.verdict.Unknown
+		report.add(done.verdict)
+		if done.err != nil {
+			report.Failed++
+		}
+	}
 	slices.Sort(report.recovered)
 	report.Recovered = audit.P99(report.recovered).Seconds()
 	report.Took = time.Since(w.began).Seconds()
@@ -138,9 +150,30 @@ func (w *World) cells(ctx context.Context, all []Cell) []outcome {
 	return done
 }
 
+// showCampaign prints what became of the campaign.
+func (w *World) showCampaign(o outcome) {
+	v := o.verdict
+	said := "ok"
+	if o.err != nil {
+		said = "FAILS"
+	}
+	w.say("%s %s after %.0fs: %d tasks, %d rings, %d faults, %d unknown, recovered in %.1f s (p99)",
+		o.cell.Name, said, o.took.Seconds(), v.Tasks, v.Rings, o.faults, v.Unknown, audit.P99(v.Recovered).Seconds())
+	if o.err != nil {
+		w.say("%v", o.err)
+		if !w.FenceOff {
+			w.tails("random")
+		}
+	}
+}
+
 // show prints what became of a cell.
 func (w *World) show(o outcome) {
 	v := o.verdict
+	if o.cell.Number == 0 {
+		w.showCampaign(o)
+		return
+	}
 	if o.err == nil {
 		w.say("cell %s ok    %5.1fs  %d tasks, %d rings, %d hits, %d unknown  %s", o.cell.Label(), o.took.Seconds(), v.Tasks, v.Rings, o.hits, v.Unknown, o.cell.Name)
 		return
