@@ -116,7 +116,8 @@ func (a *auditor) offsets() {
 				if s.Offset < checked[p] || s.Offset >= committed {
 					continue
 				}
-				if at, ok := settled[place{p, s.Offset}]; !ok || at.After(sample.At) {
+				// What was never settled is another invariant's.
+				if at, ok := settled[place{p, s.Offset}]; ok && at.After(sample.At) {
 					a.find(Offsets, "partition %d: offset %d was committed at %s, before the record at %d was settled",
 						p, committed, sample.At.Format("15:04:05.000"), s.Offset)
 				}
@@ -147,8 +148,8 @@ func (a *auditor) settledAt() map[place]time.Time {
 	for _, s := range a.seen.Log {
 		at := place{s.Partition, s.Offset}
 		if task := byValue[string(s.Value)]; task != "" {
-			if rows := a.rows[task]; len(rows) > 0 {
-				all[at] = rows[0].Created
+			if moves := a.moves[task]; len(moves) > 0 {
+				all[at] = moves[0].At // of its making
 			}
 			continue
 		}

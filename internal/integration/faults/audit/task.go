@@ -12,7 +12,8 @@ const hangUpBound = 10 * time.Second
 // task audits one task: its rings, its end, its result.
 func (a *auditor) task(m Message) {
 	legs := a.byCall[m.Callee]
-	if n := unlawful(legs, a.seen.Redialable, a.seen.MaxDials); n > 0 {
+	n := unlawful(legs, a.seen.Redialable, a.seen.MaxDials)
+	if n > 0 {
 		a.DoubleDials += n
 		a.find(DoubleRing, "task %s: its phone was called %d times too often", m.Task, n)
 	}
@@ -34,7 +35,9 @@ func (a *auditor) task(m Message) {
 	}
 	ended := a.recorded(m.Task)
 	a.orphans(m.Task, legs, ended)
-	a.result(m, r, legs)
+	if n == 0 { // else there is no saying which call the result is of
+		a.result(m, r, legs)
+	}
 }
 
 func terminal(status string) bool {
@@ -90,6 +93,9 @@ func (a *auditor) result(m Message, r Row, legs []*Leg) {
 		a.Unknown++
 		a.honest(m, r, legs)
 		return
+	}
+	if k := len(legs); k > 0 && legs[k-1].Ended.IsZero() {
+		return // said already
 	}
 	if len(r.Attempts) < len(legs) {
 		a.wrong("task %s: %d calls on the network, %d dials in its row", m.Task, len(legs), len(r.Attempts))

@@ -22,6 +22,7 @@ type Cell struct {
 	// Point and Action say what is done, Process to whom. A cell with a Point fails
 	// unless that point was hit in that process and the kernel shows the action.
 	Point, Action, Process string
+	Inject                 string // what is done besides, or instead
 	Scaled                 string // what was shortened, and how
 	Expect                 string
 

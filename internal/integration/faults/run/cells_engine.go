@@ -45,6 +45,7 @@ func engineCells() []Cell {
 	return []Cell{
 		{
 			Number: 11, Name: "Temporal killed with calls up", Exclusive: true, Ending: answers,
+			Inject: "SIGKILL to the server, restarted on the same database file",
 			Scaled: "down for 12 s instead of 60, conversations of 15 s",
 			Expect: "nobody is hung up; the calls go on, and their results land",
 			Set:    func(l *Lane) { l.pace.talk, l.times.Longest = "15s", "40s" },
@@ -64,6 +65,7 @@ func engineCells() []Cell {
 		},
 		{
 			Number: 15, Name: "the receiver of webhooks is up, and Temporal is not", Short: true, Ending: answers,
+			Inject: "the workers' connections to Temporal are refused",
 			Scaled: "for 8 s, by the workers' own connections",
 			Expect: "what was answered with 2xx is in the row; every result is true",
 			During: func(ctx context.Context, l *Lane) error {
@@ -85,6 +87,7 @@ func engineCells() []Cell {
 		},
 		{
 			Number: 21, Name: "workflows reset at C1, with their calls up", Ending: answers,
+			Inject: "every running workflow is reset to its first task",
 			Expect: "no second Place: the row knows the call",
 			Set:    func(l *Lane) { l.pace.talk = "4s" },
 			During: func(ctx context.Context, l *Lane) error {
@@ -97,7 +100,8 @@ func engineCells() []Cell {
 		},
 		{
 			Number: 21, Suffix: "b", Name: "a workflow reset while its worker is held up before its compare-and-set", Short: true, Ending: answers,
-			Point: "fence.confirmed", Action: "sleep:2500ms", Process: workerA, Nth: -1, Limit: 2 * time.Minute,
+			Inject: "running workflows are reset every 0.9 s",
+			Point:  "fence.confirmed", Action: "sleep:2500ms", Process: workerA, Nth: -1, Limit: 2 * time.Minute,
 			Expect: "one ring: who was held up has lost the row. With FENCE=off it rings twice: no heartbeat comes between",
 			Set: func(l *Lane) {
 				for i := range l.world.Tally {
@@ -117,7 +121,8 @@ func engineCells() []Cell {
 		},
 		{
 			Number: 25, Name: "Temporal takes tasks and does not answer; Direct takes them over, both alive", Short: true,
-			Point: "submit.sent", Action: "err", Process: consumer1, Nth: -1,
+			Inject: "every answer to StartWorkflowExecution is lost",
+			Point:  "submit.sent", Action: "err", Process: consumer1, Nth: -1,
 			Scaled: "the fallback takes over after 1 s", Limit: 2 * time.Minute,
 			Expect: "one engine for each task, and one ring",
 			Ready: func(_ context.Context, l *Lane) error {

@@ -26,7 +26,8 @@ func intakeCells() []Cell {
 		},
 		{
 			Number: 16, Name: "rebalance storm with Submits in flight, and a consumer that does not poll", Consumers: 3, Limit: 2 * time.Minute,
-			Point: "kafka.polled", Action: "sleep:7s", Process: "consumer-2", Nth: 5,
+			Inject: "three consumers (KIP-848) with slow Submits: one frozen for 8 s, one killed, two restarted",
+			Point:  "kafka.polled", Action: "sleep:7s", Process: "consumer-2", Nth: 5,
 			Arms:   map[string]string{consumer1: "submit.row:sleep:300ms:*", "consumer-2": "submit.row:sleep:300ms:*", "consumer-3": "submit.row:sleep:300ms:*"},
 			Scaled: "sessions of 6 s, max.poll.interval.ms 6 s",
 			Expect: "nothing lost, nothing committed ahead, duplicates absorbed",
@@ -58,7 +59,8 @@ func intakeCells() []Cell {
 		},
 		{
 			Number: 17, Name: "consumer killed between a dead letter and its offset, and the broker with it", Limit: 2 * time.Minute,
-			Point: "kafka.buried", Action: "kill", Process: consumer1,
+			Inject: "then SIGKILL to the broker, 1.5 s down",
+			Point:  "kafka.buried", Action: "kill", Process: consumer1,
 			Expect: "at least one dead letter, the offset never ahead of it",
 			Set:    func(l *Lane) { l.usual(l.world.Tally); l.poison() },
 			During: func(ctx context.Context, l *Lane) error {
@@ -70,12 +72,14 @@ func intakeCells() []Cell {
 		},
 		{
 			Number: 18, Name: "messages that are no tasks, in the middle of each partition", Short: true,
+			Inject: "13 messages of the bad-input list between the tasks",
 			Expect: "their neighbours run; exactly they are dead letters, byte for byte",
 			Set:    func(l *Lane) { l.usual(l.world.Tally); l.poison() },
 			Count:  atLeast(len(corpus()), "dead letters", func(_ *Lane, e audit.Evidence) int { return len(e.Letters) }),
 		},
 		{
 			Number: 22, Name: "retention has passed, and the topic is read from its beginning",
+			Inject: "every workflow deleted, the group's offsets set back to 0",
 			Scaled: "the workflows are deleted instead of 30 days waited for",
 			Expect: "the rows say that it was done: no ring more",
 			Count:  atLeast(20, "messages were read again", func(l *Lane, _ audit.Evidence) int { return l.reread }),

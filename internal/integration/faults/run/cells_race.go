@@ -16,7 +16,8 @@ func raceCells() []Cell {
 	return []Cell{
 		{
 			Number: 23, Name: "cancels at D2 to D6", Ending: answers,
-			Point: "fence.reserved", Action: "sleep:300ms", Process: workerA, Nth: -1,
+			Inject: "each task is cancelled within 2.5 s of its message; the other worker is slow at `place.begun`",
+			Point:  "fence.reserved", Action: "sleep:300ms", Process: workerA, Nth: -1,
 			Arms:   map[string]string{workerB: "place.begun:sleep:300ms:*"},
 			Expect: "no ring and cancelled, or the call ended; never a call without its task",
 			Set:    func(l *Lane) { l.pace.talk = "3s" },
@@ -50,7 +51,8 @@ func raceCells() []Cell {
 		},
 		{
 			Number: 23, Suffix: "b", Name: "the kill switch at D1 to D3", Ending: answers,
-			Point: "execute.begun", Action: "sleep:200ms", Process: workerA, Nth: -1,
+			Inject: "Config.Enabled turns false for 4 s while calls are up; the other worker is slow at `fence.reserved`",
+			Point:  "execute.begun", Action: "sleep:200ms", Process: workerA, Nth: -1,
 			Arms:   map[string]string{workerB: "fence.reserved:sleep:200ms:*"},
 			Expect: "no new call later than a second after the switch; live ones go on",
 			During: func(ctx context.Context, l *Lane) error {
@@ -75,12 +77,14 @@ func raceCells() []Cell {
 		},
 		{
 			Number: 24, Name: "a worker whose clock is an hour ahead is killed at D5", Short: true,
-			Point: "place.accepted", Action: "kill", Process: workerB, Nth: 4, Unknown: 1,
+			Inject: "Config.Now of that worker",
+			Point:  "place.accepted", Action: "kill", Process: workerB, Nth: 4, Unknown: 1,
 			Expect: "one ring; who looks by the right clock adopts the call",
 			Ready:  func(_ context.Context, l *Lane) error { l.workers[1].cfg.Skew = "1h"; return nil },
 		},
 		{
 			Number: 24, Suffix: "v", Name: "calling hours over the gap and the overlap of summer time, and on 29 February", Short: true, Virtual: "TestCell24",
+			Inject: "seven zones and dates",
 			Scaled: "virtual time", Expect: "no call outside the hours of the callee's wall clock",
 		},
 	}

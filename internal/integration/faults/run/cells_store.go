@@ -32,7 +32,8 @@ func storeCells() []Cell {
 	return []Cell{
 		{
 			Number: 8, Name: "store down at D2", Short: true,
-			Point: "execute.begun", Action: "note", Process: workerA, Nth: -1,
+			Inject: "the workers' connections to the database are refused",
+			Point:  "execute.begun", Action: "note", Process: workerA, Nth: -1,
 			Scaled: "down for 8 s, by the workers' own connections; the campaign kills the server",
 			Expect: "no ring while it is down; every task dialled afterwards",
 			Ready:  func(_ context.Context, l *Lane) error { l.store(parts.Cut); return nil },
@@ -51,6 +52,7 @@ func storeCells() []Cell {
 		},
 		{
 			Number: 9, Name: "ambiguous commits at D2 and D3: the write is done, its answer lost with the connection", Short: true,
+			Inject: "a proxy lets the statement with state reserved or sending through, swallows the answer and resets",
 			Expect: "the owner reads its row again, and one ring",
 			Ready: func(_ context.Context, l *Lane) error {
 				l.toPostgres[workerA].LoseReply(`"state":"sending"`, 3)
@@ -61,6 +63,7 @@ func storeCells() []Cell {
 		},
 		{
 			Number: 10, Name: "store down at D7: the call is placed, its id not written", Quiet: true,
+			Inject: "a proxy resets at the statement with state placed, and refuses connections for 8 s",
 			Scaled: "down for 8 s, from the very statement on", Unknown: 1,
 			Expect: "the id is kept in history; one ring, the true result",
 			Ready: func(_ context.Context, l *Lane) error {
@@ -75,7 +78,8 @@ func storeCells() []Cell {
 		},
 		{
 			Number: 20, Name: "results cannot be written",
-			Point: "record.begun", Action: "note", Process: workerA, Nth: -1, Ending: answers,
+			Inject: "the workers' connections to the database are refused for 14 s",
+			Point:  "record.begun", Action: "note", Process: workerA, Nth: -1, Ending: answers,
 			Scaled: "for 14 s; an hour in virtual time, see 20v",
 			Expect: "the workflow stays open, is retried, and its history does not grow",
 			During: func(ctx context.Context, l *Lane) error {
@@ -108,6 +112,7 @@ func storeCells() []Cell {
 		},
 		{
 			Number: 20, Suffix: "v", Name: "the same for an hour", Short: true, Virtual: "TestCell20",
+			Inject: "a store that refuses every terminal row",
 			Scaled: "virtual time", Expect: "one result in the end, and one ring",
 		},
 	}

@@ -50,7 +50,8 @@ func workerCells() []Cell {
 		},
 		{
 			Number: 12, Name: "worker ended by SIGTERM during Place",
-			Point: "place.sent", Action: "note", Process: workerA, Nth: -1,
+			Inject: "the platform's answers come 1.5 s late; SIGTERM with requests on their way",
+			Point:  "place.sent", Action: "note", Process: workerA, Nth: -1,
 			Expect: "it drains, and ends with status 0 within its stop timeout; one ring",
 			Ready: func(_ context.Context, l *Lane) error {
 				l.toVapi[workerA].Delay(1500 * time.Millisecond)

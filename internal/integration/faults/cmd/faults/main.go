@@ -35,7 +35,10 @@ func realMain(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second ctrl-C ends it at once, and the kernel its children
-	sub := map[string]func(context.Context, []string) error{"broker": broker, "produce": produce}
+	sub := map[string]func(context.Context, []string) error{
+		"broker": broker, "produce": produce,
+		"table": func(context.Context, []string) error { fmt.Print(run.Table()); return nil },
+	}
 	if len(args) > 0 && sub[args[0]] != nil {
 		if err := sub[args[0]](ctx, args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "faults:", err)
