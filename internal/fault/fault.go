@@ -38,7 +38,7 @@ const (
 	FenceConfirmed  = "fence.confirmed"  // Temporal says that we are current
 	FenceSending    = "fence.sending"    // D3: the row says sending, nothing is sent
 	PlaceBegun      = "place.begun"      // past the send budget's check, nothing is sent
-	PlaceSent       = "place.sent"       // D4: the request is written
+	PlaceSent       = "place.sent"       // D4: the request is written, and about to leave its buffer
 	PlaceAccepted   = "place.accepted"   // D5: the answer has begun to come, and is not read
 	PlaceReplied    = "place.replied"    // D6: the answer is read
 	FencePlaced     = "fence.placed"     // D7: the row has the call's id

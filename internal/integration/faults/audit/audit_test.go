@@ -91,9 +91,13 @@ func entry(t *testing.T, e *Evidence, number, event string) int {
 	return i
 }
 
-// call adds a call to a number, some time after everything.
+// call adds a call to a number, right after its last one, or after everything.
 func call(e *Evidence, number, key, cause string) {
-	at := e.Ledger[len(e.Ledger)-1].At.Add(time.Second)
+	at := e.Ledger[len(e.Ledger)-1].At
+	if legs := Legs(e.Ledger)[number]; len(legs) > 0 {
+		at = legs[len(legs)-1].Ended
+	}
+	at = at.Add(10 * time.Millisecond)
 	for _, event := range []string{eventRing, eventEnd} {
 		e.Ledger = append(e.Ledger, Entry{At: at, Event: event, Number: number, Call: "mutant-" + key, Key: key, Cause: map[string]string{eventEnd: cause}[event]})
 		at = at.Add(100 * time.Millisecond)
@@ -205,7 +209,10 @@ var mutants = []mutant{
 		l.Value = append(slices.Clone(l.Value), 0)
 	}},
 	{"the key of a dead letter", DeadLetter, func(_ *testing.T, e *Evidence) { e.Letters[0].Key = []byte("another") }},
-	{"a dead letter dropped", DeadLetter, func(_ *testing.T, e *Evidence) { e.Letters = e.Letters[1:] }},
+	{"a dead letter dropped", DeadLetter, func(_ *testing.T, e *Evidence) {
+		gone, _ := e.Letters[0].origin()
+		e.Letters = slices.DeleteFunc(e.Letters, func(l Letter) bool { at, _ := l.origin(); return at == gone })
+	}},
 	{"a dead letter too many times", DeadLetter, func(_ *testing.T, e *Evidence) {
 		for range e.Crashes + 1 {
 			e.Letters = append(e.Letters, e.Letters[0])

@@ -15,7 +15,7 @@ type Mode int32
 // Modes.
 const (
 	Pass    Mode = iota
-	Cut          // connections are reset, new ones too
+	Cut          // connections are reset, new ones refused
 	Hold         // nothing gets through in either direction; what was sent arrives afterwards, as over TCP
 	Mute         // requests get through, answers do not: what is held back of them is lost with its connection
 	NoReply      // as Mute, from the next request on: answers under way still come
@@ -26,16 +26,16 @@ type Proxy struct {
 	Port int
 
 	target  int
-	listen  net.Listener
 	mode    atomic.Int32
 	delay   atomic.Int64 // of answers
 	changed chan struct{}
 
-	mu    sync.Mutex
-	conns map[*pipe]struct{}
-	snare *snare
-	hits  int // of snares
-	done  bool
+	mu     sync.Mutex
+	listen net.Listener // nil while it is cut
+	conns  map[*pipe]struct{}
+	snare  *snare
+	hits   int // of snares
+	done   bool
 }
 
 // snare waits for a request that holds a text, on its nth coming.
@@ -51,18 +51,38 @@ type snare struct {
 // StartProxy leads to a loopback port.
 func StartProxy(target int) (*Proxy, error) {
 	p := &Proxy{Port: FreePort(), target: target, conns: map[*pipe]struct{}{}, changed: make(chan struct{})}
-	var err error
-	if p.listen, err = net.Listen("tcp", Loopback(p.Port)); err != nil {
-		return nil, err
+	return p, p.open()
+}
+
+// open listens, unless it does.
+func (p *Proxy) open() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listen != nil || p.done {
+		return nil
 	}
-	go p.accept()
-	return p, nil
+	l, err := net.Listen("tcp", Loopback(p.Port))
+	if err != nil {
+		return err
+	}
+	p.listen = l
+	go p.accept(l)
+	return nil
 }
 
 // Set changes the mode. Leaving Mute, NoReply and entering Cut reset what is connected.
 func (p *Proxy) Set(m Mode) {
+	if m != Cut {
+		if err := p.open(); err != nil { // the port was its own all the while
+			panic(err)
+		}
+	}
 	old := Mode(p.mode.Swap(int32(m)))
 	p.mu.Lock()
+	if m == Cut && p.listen != nil {
+		_ = p.listen.Close()
+		p.listen = nil
+	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 	var reset []*pipe
@@ -110,13 +130,12 @@ func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.done = true
 	p.mu.Unlock()
-	_ = p.listen.Close()
 	p.Set(Cut)
 }
 
-func (p *Proxy) accept() {
+func (p *Proxy) accept(l net.Listener) {
 	for {
-		c, err := p.listen.Accept()
+		c, err := l.Accept()
 		if err != nil {
 			return
 		}

@@ -253,10 +253,10 @@ func (c *campaign) hooks(ctx context.Context, p planned) error {
 	return nil
 }
 
-// cancelSome cancels one task in a hundred, somewhere in its life.
+// cancelSome cancels three tasks in a hundred, somewhere in their lives.
 func (c *campaign) cancelSome(ctx context.Context, rng *rand.Rand) {
 	for _, m := range c.messages {
-		if m.Task == "" || rng.IntN(100) != 0 {
+		if m.Task == "" || rng.IntN(33) != 0 {
 			continue
 		}
 		sleep(ctx, time.Until(c.produced.Add(m.After+time.Duration(rng.Int64N(int64(3*time.Second))))))

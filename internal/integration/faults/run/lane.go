@@ -53,6 +53,7 @@ type Lane struct {
 	faults    []audit.Fault
 	cancelled []string
 	crashes   int
+	resets    int // of workflows
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }

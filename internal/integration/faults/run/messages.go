@@ -113,7 +113,7 @@ func (l *Lane) random(n int, rate float64, rng *rand.Rand) {
 		share  float64
 	}{
 		{answers, 0.62}, {voicemail, 0.10}, {busy, 0.06}, {silent, 0.04}, {declines, 0.03}, {noNumber, 0.03},
-		{faultOnce, 0.05}, {limited, 0.02}, {malformed, 0.02}, {endless, 0.03},
+		{faultOnce, 0.06}, {limited, 0.01}, {malformed, 0.01}, {endless, 0.04},
 	}
 	bad := corpus()
 	for i := range n {

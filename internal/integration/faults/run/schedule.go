@@ -49,10 +49,10 @@ func (p planned) String() string {
 // be known afterwards: each costs the dial in it its outcome, so there are few of them.
 var (
 	workerPoints = []string{
-		"execute.begun", "fence.reserved", "place.sent", "place.accepted", "place.replied", "fence.placed", "execute.returned",
+		"execute.begun", "fence.reserved", "place.accepted", "place.replied", "fence.placed", "execute.returned",
 		"event.verified", "event.stored", "event.signalled", "record.begun", "record.written",
 	}
-	windowPoints   = []string{"fence.confirmed", "fence.sending", "place.begun"}
+	windowPoints   = []string{"fence.confirmed", "fence.sending", "place.begun", "place.sent"}
 	consumerPoints = []string{"kafka.polled", "kafka.decoded", "submit.row", "submit.sent", "submit.accepted", "kafka.buried", "kafka.stored"}
 	// failing are points whose action err stands for an answer that was lost.
 	failing = []string{"execute.begun", "fence.reserved", "execute.returned", "event.verified", "record.begun", "record.written", "end.begun"}
@@ -61,7 +61,7 @@ var (
 // schedule plans n faults over a span. The same seed gives the same plan.
 func schedule(seed uint64, n int, span time.Duration) []planned {
 	rng := rand.New(rand.NewPCG(seed, 2026))
-	s := &scheduler{rng: rng, window: max(1, n/30)}
+	s := &scheduler{rng: rng, window: max(1, n/60)}
 	kinds := []struct {
 		weight int
 		make   func() planned
@@ -163,7 +163,7 @@ func (s *scheduler) partition() planned {
 	if p.Process != consumer1 && s.rng.IntN(3) == 0 {
 		// A request that is swallowed whole cannot be told from one that arrived, so only
 		// answers are.
-		p.To, p.Kind, p.For = "platform", s.pick([]string{cutOff, noAnswers}), s.between(300*time.Millisecond, 3*time.Second)
+		p.To, p.Kind, p.For = "platform", s.pick([]string{cutOff, noAnswers}), s.between(300*time.Millisecond, 1500*time.Millisecond)
 	}
 	return p
 }

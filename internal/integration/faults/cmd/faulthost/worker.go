@@ -54,7 +54,11 @@ func (h *host) workerLoop(ctx context.Context, temporal client.Client, cfg voice
 		fatal := make(chan error, 1)
 		w := worker.New(temporal, h.cfg.Queue, worker.Options{
 			Identity: h.cfg.Name, WorkerStopTimeout: duration(h.cfg.Times.Drain),
-			OnFatalError: func(err error) { fatal <- err },
+			// After an outage everything is due at once. What dies with a process in the few
+			// milliseconds in which nobody can know what became of a dial ends unknown: a host
+			// that bounds what is in hand bounds that.
+			MaxConcurrentActivityExecutionSize: 8,
+			OnFatalError:                       func(err error) { fatal <- err },
 		})
 		if err := voicetask.RegisterWorker(w, cfg); err != nil {
 			return err
