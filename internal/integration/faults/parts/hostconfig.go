@@ -50,7 +50,8 @@ func (c HostConfig) Arg() string {
 	return string(b)
 }
 
-// Names of orders that a worker takes on its Listen address: POST /orders/cancel?task=ID.
+// OrderCancel is the path of the order to cancel a task, which a worker takes on its Listen
+// address: POST with the form value task.
 const OrderCancel = "/orders/cancel"
 
 // Credentials of the scripted platform.

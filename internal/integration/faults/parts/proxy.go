@@ -40,12 +40,11 @@ type Proxy struct {
 
 // snare waits for a request that holds a text, on its nth coming.
 type snare struct {
-	text     []byte
-	nth      int
-	deliver  bool // the server gets the request, and its answer is lost
-	after    Mode // what the proxy does from then on
-	caught   func()
-	everyone bool // each one, not the nth only
+	text    []byte
+	nth     int
+	deliver bool // the server gets the request, and its answer is lost
+	after   Mode // what the proxy does from then on
+	caught  func()
 }
 
 // StartProxy leads to a loopback port.

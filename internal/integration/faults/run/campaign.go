@@ -55,6 +55,9 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 	if err := c.produce(); err != nil {
 		return v, err
 	}
+	watched, enough := context.WithCancel(ctx)
+	defer enough()
+	go c.tell(watched)
 	plan := schedule(w.Seed, w.Faults, span)
 	var running sync.WaitGroup
 	running.Go(func() { c.cancelSome(ctx, rand.New(rand.NewPCG(w.Seed, 11))) })
@@ -84,6 +87,24 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 	}
 	v = audit.Audit(e)
 	return v, errors.Join(err, c.judge(Cell{Unknown: max(1, (v.Tasks*5-1)/1000)}, e, v), c.enough(len(plan)))
+}
+
+// tellEvery is how often a campaign says how far it is.
+const tellEvery = 20 * time.Second
+
+// tell says how far the campaign is.
+func (c *campaign) tell(ctx context.Context) {
+	for {
+		sleep(ctx, tellEvery)
+		if ctx.Err() != nil {
+			return
+		}
+		all, open, err := c.table.Open(ctx)
+		if err != nil {
+			continue // the database is away
+		}
+		c.world.say("%d tasks have come, %d of them are open, %d rings, %d faults so far", all, open, c.rings(), c.struck())
+	}
 }
 
 // enough fails a campaign whose faults mostly did not take place.
