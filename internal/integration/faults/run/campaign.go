@@ -75,6 +75,9 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 	running.Wait()
 	limit := 4 * time.Minute
 	open := c.settle(ctx, limit)
+	if ctx.Err() != nil {
+		return v, context.Cause(ctx)
+	}
 	e, err := c.evidence(ctx)
 	if err != nil {
 		return v, err

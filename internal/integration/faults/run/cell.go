@@ -144,6 +144,9 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, hits int, err
 		limit = 90 * time.Second
 	}
 	open := l.settle(ctx, limit)
+	if ctx.Err() != nil {
+		return v, 0, context.Cause(ctx)
+	}
 	var late error
 	if open != "" {
 		late = fmt.Errorf("not settled within %v: %s", limit, open)

@@ -170,6 +170,9 @@ func (w *World) showCampaign(o outcome) {
 // show prints what became of a cell.
 func (w *World) show(o outcome) {
 	v := o.verdict
+	if errors.Is(o.err, context.Canceled) {
+		return // the run is broken off
+	}
 	if o.cell.Number == 0 {
 		w.showCampaign(o)
 		return
@@ -179,7 +182,7 @@ func (w *World) show(o outcome) {
 		return
 	}
 	w.say("cell %s FAILS %5.1fs  %s\n%v", o.cell.Label(), o.took.Seconds(), o.cell.Name, o.err)
-	if !errors.Is(o.err, context.Canceled) && !w.FenceOff {
+	if !w.FenceOff {
 		w.tails("c" + o.cell.Label())
 	}
 }

@@ -57,7 +57,7 @@ func (h *host) workerLoop(ctx context.Context, temporal client.Client, cfg voice
 			// After an outage everything is due at once. What dies with a process in the few
 			// milliseconds in which nobody can know what became of a dial ends unknown: a host
 			// that bounds what is in hand bounds that.
-			MaxConcurrentActivityExecutionSize: 8,
+			MaxConcurrentActivityExecutionSize: 4,
 			OnFatalError:                       func(err error) { fatal <- err },
 		})
 		if err := voicetask.RegisterWorker(w, cfg); err != nil {

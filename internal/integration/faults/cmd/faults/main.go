@@ -86,7 +86,7 @@ func parse(args []string) (run.Options, error) {
 	f.StringVar(&seed, "seed", "", "repeat the schedule of a run; empty: a new one")
 	f.IntVar(&o.Tasks, "tasks", 1000, "tasks of the campaign")
 	f.IntVar(&o.Faults, "faults", 60, "faults of the campaign")
-	f.Float64Var(&o.Rate, "rate", 5, "tasks a second in the campaign")
+	f.Float64Var(&o.Rate, "rate", 4, "tasks a second in the campaign")
 	f.IntVar(&o.Lanes, "lanes", 5, "cells that run at once")
 	f.IntVar(&o.Tally, "tally", 20, "tasks of a cell")
 	f.StringVar(&only, "only", "", "cells by number, with commas; 0 = none, just the campaign")
