@@ -51,8 +51,8 @@ func control(vapi *fakevapi.Server) http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /posts", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]int{"posts": vapi.Posts("")})
+	mux.HandleFunc("GET /counts", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]int{"posts": vapi.Posts(""), "faults_left": vapi.FaultsLeft()})
 	})
 	return mux
 }

@@ -49,12 +49,12 @@ func TestTheControlPortMakesThePlatformMisbehave(t *testing.T) {
 	if resp.StatusCode != 520 {
 		t.Errorf("the call was answered with %d, want the fault's 520", resp.StatusCode)
 	}
-	resp, err = http.Get("http://127.0.0.1:" + strconv.Itoa(port) + "/posts")
+	resp, err = http.Get("http://127.0.0.1:" + strconv.Itoa(port) + "/counts")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if b, _ := io.ReadAll(resp.Body); strings.TrimSpace(string(b)) != `{"posts":1}` {
-		t.Errorf("posts: %s", b)
+	if b, _ := io.ReadAll(resp.Body); strings.TrimSpace(string(b)) != `{"faults_left":0,"posts":1}` {
+		t.Errorf("counts: %s", b)
 	}
 }

@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -9,6 +10,7 @@ import (
 var given struct {
 	sync.Mutex
 	ports map[int]bool
+	next  int // where to look; each run begins somewhere else, since two may run at once
 }
 
 // FreePort returns a port of the loopback interface that nothing listens on, and that
@@ -18,10 +20,11 @@ func FreePort() int {
 	given.Lock()
 	defer given.Unlock()
 	if given.ports == nil {
-		given.ports = map[int]bool{}
+		given.ports, given.next = map[int]bool{}, rand.IntN(portSpan)
 	}
-	const first, last = 20000, 32000
-	for port := first; port < last; port++ {
+	for range portSpan {
+		port := firstPort + given.next%portSpan
+		given.next++
 		if given.ports[port] {
 			continue
 		}
@@ -34,6 +37,27 @@ func FreePort() int {
 		return port
 	}
 	return 0 // the next listen says so
+}
+
+const (
+	firstPort = 18000
+	portSpan  = 14000
+)
+
+// listenFree listens on a port that FreePort gives: should another process have been
+// faster, on the next.
+func listenFree() (net.Listener, int, error) {
+	const tries = 20
+	var err error
+	for range tries {
+		port := FreePort()
+		l, listenErr := net.Listen("tcp", Loopback(port))
+		if listenErr == nil {
+			return l, port, nil
+		}
+		err = listenErr
+	}
+	return nil, 0, err
 }
 
 // Loopback is host:port.

@@ -49,8 +49,13 @@ type snare struct {
 
 // StartProxy leads to a loopback port.
 func StartProxy(target int) (*Proxy, error) {
-	p := &Proxy{Port: FreePort(), target: target, conns: map[*pipe]struct{}{}, changed: make(chan struct{})}
-	return p, p.open()
+	l, port, err := listenFree()
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{Port: port, target: target, listen: l, conns: map[*pipe]struct{}{}, changed: make(chan struct{})}
+	go p.accept(l)
+	return p, nil
 }
 
 // open listens, unless it does.

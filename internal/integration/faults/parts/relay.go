@@ -38,11 +38,11 @@ type hook struct {
 // StartRelay leads to the receivers.
 func StartRelay(seed uint64, targets ...int) (*Relay, error) {
 	r := &Relay{
-		Port: FreePort(), targets: targets, client: &http.Client{Timeout: 10 * time.Second},
+		targets: targets, client: &http.Client{Timeout: 10 * time.Second},
 		rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{},
 	}
 	var err error
-	if r.listen, err = net.Listen("tcp", Loopback(r.Port)); err != nil {
+	if r.listen, r.Port, err = listenFree(); err != nil {
 		return nil, err
 	}
 	go func() { _ = (&http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second}).Serve(r.listen) }()

@@ -35,8 +35,10 @@ type Cell struct {
 	Tasks     int // 0 = as many as the run has for a cell
 	Ending    string
 	Limit     time.Duration // to settle in; 0 = 90 s
-	Unknown   int           // dials that may end unknown
-	Virtual   string        // a test in virtual time; then nothing else is run
+	// Unknown is how many dials may end unknown: those that were in the few milliseconds in
+	// which nobody can know when their process or its connection was broken.
+	Unknown int
+	Virtual string // a test in virtual time; then nothing else is run
 	// Arms are fault points beside Point, by process.
 	Arms map[string]string
 

@@ -10,6 +10,10 @@ func Cells() []Cell {
 	return all
 }
 
+// inHand is how many activities a worker has in hand at most: so many dials may be in the
+// window in which nobody can know when it is broken.
+const inHand = 4
+
 // Names of the processes.
 const (
 	workerA   = "worker-a"

@@ -44,7 +44,7 @@ func harness(process, action string) func(*Lane, audit.Evidence) int {
 func engineCells() []Cell {
 	return []Cell{
 		{
-			Number: 11, Name: "Temporal killed with calls up", Exclusive: true, Ending: answers,
+			Number: 11, Name: "Temporal killed with calls up", Exclusive: true, Ending: answers, Unknown: inHand,
 			Inject: "SIGKILL to the server, restarted on the same database file",
 			Scaled: "down for 12 s instead of 60, conversations of 15 s",
 			Expect: "nobody is hung up; the calls go on, and their results land",
@@ -64,7 +64,7 @@ func engineCells() []Cell {
 			},
 		},
 		{
-			Number: 15, Name: "the receiver of webhooks is up, and Temporal is not", Short: true, Ending: answers,
+			Number: 15, Name: "the receiver of webhooks is up, and Temporal is not", Short: true, Ending: answers, Unknown: inHand,
 			Inject: "the workers' connections to Temporal are refused",
 			Scaled: "for 8 s, by the workers' own connections",
 			Expect: "what was answered with 2xx is in the row; every result is true",

@@ -78,7 +78,7 @@ func raceCells() []Cell {
 		{
 			Number: 24, Name: "a worker whose clock is an hour ahead is killed at D5", Short: true,
 			Inject: "Config.Now of that worker",
-			Point:  "place.accepted", Action: "kill", Process: workerB, Nth: 4, Unknown: 1,
+			Point:  "place.accepted", Action: "kill", Process: workerB, Nth: 4, Unknown: inHand,
 			Expect: "one ring; who looks by the right clock adopts the call",
 			Ready:  func(_ context.Context, l *Lane) error { l.workers[1].cfg.Skew = "1h"; return nil },
 		},

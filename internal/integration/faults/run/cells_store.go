@@ -64,7 +64,7 @@ func storeCells() []Cell {
 		{
 			Number: 10, Name: "store down at D7: the call is placed, its id not written", Quiet: true,
 			Inject: "a proxy resets at the statement with state placed, and refuses connections for 8 s",
-			Scaled: "down for 8 s, from the very statement on", Unknown: 1,
+			Scaled: "down for 8 s, from the very statement on", Unknown: inHand,
 			Expect: "the id is kept in history; one ring, the true result",
 			Ready: func(_ context.Context, l *Lane) error {
 				l.toPostgres[workerA].LoseRequest(`"state":"placed"`, 3, parts.Cut, func() {

@@ -20,32 +20,32 @@ func workerCells() []Cell {
 	return []Cell{
 		{
 			Number: 1, Name: "worker killed at D5: accepted, the reply not read", Short: true,
-			Point: "place.accepted", Action: "kill", Process: workerA, Unknown: 1,
+			Point: "place.accepted", Action: "kill", Process: workerA, Unknown: inHand,
 			Expect: "one ring; the call is found and adopted",
 		},
 		{
 			Number: 2, Name: "worker frozen at D3, behind the send budget's check, while another execution looks", Short: true,
-			Point: "place.begun", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 2,
+			Point: "place.begun", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "one ring, late",
 		},
 		{
 			Number: 2, Suffix: "b", Name: "worker frozen between its word at Temporal and its compare-and-set",
-			Point: "fence.confirmed", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 3,
+			Point: "fence.confirmed", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "no second ring; unknown, since the word says more than the row",
 		},
 		{
 			Number: 2, Suffix: "c", Name: "worker frozen at D3, before the send budget's check",
-			Point: "fence.sending", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 2,
+			Point: "fence.sending", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "one ring: who woke up too late proves that it did not send",
 		},
 		{
 			Number: 3, Name: "worker frozen at D1, before the row",
-			Point: "execute.begun", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 2,
+			Point: "execute.begun", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "one ring: who woke up never sends",
 		},
 		{
 			Number: 3, Suffix: "b", Name: "worker frozen at D2, with the row reserved",
-			Point: "fence.reserved", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: 2,
+			Point: "fence.reserved", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "one ring: the row is taken over, and who woke up is told that it is stale",
 		},
 		{
@@ -77,12 +77,12 @@ func workerCells() []Cell {
 		},
 		{
 			Number: 19, Name: "worker killed at R2: the result is written, and not reported", Short: true,
-			Point: "record.written", Action: "kill", Process: workerA, Unknown: 1,
+			Point: "record.written", Action: "kill", Process: workerA, Unknown: inHand,
 			Expect: "recorded once",
 		},
 		{
 			Number: 26, Name: "crash loop: the worker dies at D6, five times",
-			Point: "place.replied", Action: "kill", Process: workerA, Nth: 1, Unknown: 2,
+			Point: "place.replied", Action: "kill", Process: workerA, Nth: 1, Unknown: inHand,
 			Expect: "one ring each; the calls are found and adopted",
 			Ready: func(_ context.Context, l *Lane) error {
 				for range 4 {

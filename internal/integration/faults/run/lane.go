@@ -158,9 +158,22 @@ func (l *Lane) startCarrier() (err error) {
 
 func (l *Lane) awaitCarrier(ctx context.Context) error {
 	return parts.Await(ctx, "the carrier serves", 30*time.Second, func(context.Context) bool {
-		_, err := http.Get("http://" + parts.Loopback(l.controlPort) + "/posts")
+		_, err := l.faultsLeft()
 		return err == nil
 	})
+}
+
+// faultsLeft asks the platform how many of its faults no request has met.
+func (l *Lane) faultsLeft() (int, error) {
+	resp, err := http.Get("http://" + parts.Loopback(l.controlPort) + "/counts")
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	var counts struct {
+		Left int `json:"faults_left"`
+	}
+	return counts.Left, json.NewDecoder(resp.Body).Decode(&counts)
 }
 
 // connect makes the proxies of one process.
