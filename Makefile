@@ -52,6 +52,24 @@ bench: $(TEMPORAL_CLI) ## Measure against a bare SDK workflow and encoding/json
 	cd $(INTEGRATION) && go build -o $(BIN)/bench ./bench
 	@$(BIN)/bench $(ARGS)
 
+# SEED=n repeats a schedule, LONG=1 is the long form, FENCE=off takes the fence away.
+FAULTS = $(BIN)/faults -bin $(BIN) -temporal $(TEMPORAL_CLI) -fence $(or $(FENCE),on) $(if $(SEED),-seed $(SEED)) $(if $(LONG),-long) $(ARGS)
+
+.PHONY: faults
+faults: build-faults ## Kill, freeze and cut everything: the cells, then a random campaign (SEED=, LONG=1, FENCE=off)
+	@$(FAULTS)
+
+.PHONY: faults-short
+faults-short: build-faults ## The same in under 5 minutes
+	@$(FAULTS) -short
+
+.PHONY: build-faults
+build-faults: $(TEMPORAL_CLI)
+	go build -o $(BIN)/carrier ./internal/carrier/cmd/carrier
+	cd $(INTEGRATION) && go build -o $(BIN)/faults ./faults/cmd/faults
+	cd $(INTEGRATION) && go build -tags voice_faults -o $(BIN)/faulthost ./faults/cmd/faulthost
+	cd $(INTEGRATION) && go test -c -o $(BIN)/faults-virtual ./faults/virtual
+
 .PHONY: lint
 lint: $(BIN)/staticcheck $(BIN)/workflowcheck ## Check format, vet, staticcheck, workflow determinism
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt would change: $$bad" >&2; exit 1; }

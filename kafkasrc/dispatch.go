@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/voicetask"
 )
 
@@ -39,6 +40,7 @@ func (d *dispatcher) settle(ctx context.Context, given <-chan struct{}, m Messag
 	tries := 1
 	task, err := d.read(ctx, given, m, &tries)
 	if err == nil {
+		_ = fault.Point(ctx, fault.KafkaDecoded)
 		err = d.persist(ctx, given, "submit", &tries, func(n int) error {
 			if n > 0 {
 				d.count.retries.Add(1)
@@ -62,6 +64,7 @@ func (d *dispatcher) settle(ctx context.Context, given <-chan struct{}, m Messag
 	if err != nil {
 		return false
 	}
+	_ = fault.Point(ctx, fault.KafkaBuried)
 	d.count.deadLettered.Add(1)
 	d.notes.note(slog.LevelWarn, "dead letter "+why.class, "dead letter",
 		slog.String("class", why.class), slog.String("reason", why.text(m.Value)),

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/superservices/voice/internal/fault"
 )
 
 const (
@@ -107,6 +109,7 @@ func (l *lane) receive(ev kafka.Event) {
 			l.noteError(err)
 			return
 		}
+		_ = fault.Point(l.workCtx, fault.KafkaPolled)
 		l.count.received.Add(1)
 		l.recovered()
 		if len(l.held) > 0 || !l.start(ev) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/superservices/voice/internal/fault"
 )
 
 // storeOffsets hands watermarks that have moved to the client, which commits them
@@ -28,6 +30,7 @@ func (l *lane) storeOffsets() {
 	}
 	// Of a mixed list the errors are in the partitions only.
 	stored, err := l.client.StoreOffsets(list)
+	_ = fault.Point(l.workCtx, fault.KafkaStored)
 	for _, tp := range stored {
 		p := l.parts[tp.Partition]
 		switch {

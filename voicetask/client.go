@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 )
@@ -98,7 +99,13 @@ func (c *Client) Submit(ctx context.Context, t Task) error {
 			t = known // the first payload stands
 		}
 	}
-	return c.start(ctx, t, isNew)
+	if err := fault.Point(ctx, fault.SubmitRow); err != nil {
+		return err
+	}
+	if err := c.start(ctx, t, isNew); err != nil {
+		return err
+	}
+	return fault.Point(ctx, fault.SubmitAccepted)
 }
 
 // start starts the workflow of a task whose row is open. Where the id was used
@@ -158,6 +165,9 @@ func priority(t Task) temporal.Priority {
 // seen, then a signal, if the row changed. It is nil once the row has the event,
 // also when the workflow is gone. ErrUnknownCall: not ours.
 func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
+	if err := fault.Point(ctx, fault.EventVerified); err != nil {
+		return err
+	}
 	seen, err := c.ledger.deliver(ctx, e)
 	switch {
 	case errors.Is(err, provider.ErrUnknownCall):
@@ -175,7 +185,9 @@ func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
 	case !seen.changed || seen.rec.Status.Terminal():
 		return nil
 	}
+	_ = fault.Point(ctx, fault.EventStored)
 	err = c.temporal.SignalWorkflow(ctx, WorkflowID(seen.rec.ID), "", SignalCallEvent, slim(seen.event))
+	_ = fault.Point(ctx, fault.EventSignalled)
 	if err != nil && !gone(err) {
 		// The row has it: a poll, the deadline or the sweeper finds it there.
 		c.cfg.Logger.WarnContext(ctx, "an event was stored but its workflow was not told", "task_id", seen.rec.ID, "error", quiet(Task{}, err))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/internal/fence"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
@@ -23,7 +24,14 @@ func (a *activities) ExecuteCall(ctx context.Context, in CallInput) (Dialled, er
 	e := &execution{activities: a, in: in, token: rand.Text(), witness: newWitness(ctx)}
 	stop := e.witness.keepBeating()
 	defer stop()
-	return e.run(ctx)
+	if err := fault.Point(ctx, fault.ExecuteBegun); err != nil {
+		return Dialled{}, err
+	}
+	d, err := e.run(ctx)
+	if lost := fault.Point(ctx, fault.ExecuteReturned); lost != nil {
+		return Dialled{}, lost
+	}
+	return d, err
 }
 
 // execution is one run of ExecuteCall.
@@ -318,6 +326,9 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 	if err != nil {
 		return e.refused(ctx, err)
 	}
+	if err := fault.Point(ctx, fault.FenceReserved); err != nil {
+		return Dialled{}, err
+	}
 	if err := e.witness.confirm(ctx, sent{Key: e.in.Key, Token: e.token, Send: fence.Find(&e.rec, e.in.N).Sends + 1}); err != nil {
 		e.retract(ctx) // perhaps only the answer was lost
 		return Dialled{}, fmt.Errorf("voicetask: this execution of the dial is no longer current: %w", err)
@@ -326,6 +337,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		e.retract(ctx)
 		return Dialled{}, context.Cause(ctx)
 	}
+	_ = fault.Point(ctx, fault.FenceConfirmed)
 	if e.switchedOff(ctx) {
 		e.retract(ctx)
 		return e.heed(ctx, e.offUntil(e.now()))
@@ -335,6 +347,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		e.retract(ctx)
 		return e.refused(ctx, err)
 	}
+	_ = fault.Point(ctx, fault.FenceSending)
 	switch {
 	case tooLate(passed):
 		return e.notPlaced(ctx, e.withheld("held up between the fence and the send"))
@@ -459,7 +472,9 @@ func (e *execution) place(ctx context.Context, req provider.Request) (Dialled, e
 	ctx = context.WithoutCancel(ctx)
 	bounded, cancel := context.WithTimeout(ctx, e.placeTimeout())
 	defer cancel()
+	_ = fault.Point(ctx, fault.PlaceBegun)
 	c, err := e.provider.Place(bounded, req)
+	_ = fault.Point(ctx, fault.PlaceReplied)
 	switch {
 	case err == nil && c.ID == "" && c.Status != provider.StatusEnded:
 		err = &provider.Error{Provider: e.provider.Name(), Op: "place", Kind: provider.KindOutcomeUnknown,
@@ -505,6 +520,7 @@ func (e *execution) placed(ctx context.Context, c provider.Call) (Dialled, error
 		e.cfg.Logger.ErrorContext(ctx, "a call was placed but its id could not be stored; the workflow keeps it", "task_id", e.rec.ID, "dial", e.in.N, "error", quiet(e.in.Task, err))
 		return e.answer(Dialled{Call: c}), nil
 	}
+	_ = fault.Point(ctx, fault.FencePlaced)
 	// An event may have ended the call while Place was on its way back.
 	if a := fence.Find(&e.rec, e.in.N); a != nil {
 		c = c.Merge(fence.CallOf(*a))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/internal/fence"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
@@ -99,6 +100,9 @@ func (a *activities) keepWhole(ctx context.Context, in CallInput, c provider.Cal
 // passed the fence from passing it; if none has, the call returned is ended,
 // cancelled and without an id.
 func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, error) {
+	if err := fault.Point(ctx, fault.EndBegun); err != nil {
+		return provider.Call{}, err
+	}
 	rec, created, err := a.record(ctx, in.Task)
 	if err != nil {
 		return provider.Call{}, err
@@ -181,6 +185,9 @@ func (a *activities) hangUp(ctx context.Context, p provider.Provider, in CallInp
 // the outcome it has, unless that was unknown. The workflow retries it until the
 // store takes it.
 func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
+	if err := fault.Point(ctx, fault.RecordBegun); err != nil {
+		return err
+	}
 	rec, _, err := a.record(ctx, in.Task)
 	if err != nil {
 		return err
@@ -191,6 +198,9 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 		}
 		return finish(r, in, a.now())
 	})
+	if lost := fault.Point(ctx, fault.RecordWritten); lost != nil {
+		return lost
+	}
 	switch {
 	case errors.Is(err, errNoChange):
 		return nil

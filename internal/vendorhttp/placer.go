@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/superservices/voice/internal/fault"
 	"github.com/superservices/voice/provider"
 )
 
@@ -155,8 +156,12 @@ func (p *Placer) Post(ctx context.Context, s Send) (Reply, error) {
 	defer timer.Stop()
 	ctx = httptrace.WithClientTrace(context.WithValue(ctx, departureKey{}, d), &httptrace.ClientTrace{
 		// A Transport hands over a connection, its handshakes done, before it writes.
-		GotConn:              func(httptrace.GotConnInfo) { d.handed.Store(true) },
-		GotFirstResponseByte: d.answered,
+		GotConn:      func(httptrace.GotConnInfo) { d.handed.Store(true) },
+		WroteRequest: func(httptrace.WroteRequestInfo) { _ = fault.Point(ctx, fault.PlaceSent) },
+		GotFirstResponseByte: func() {
+			d.answered()
+			_ = fault.Point(ctx, fault.PlaceAccepted)
+		},
 	})
 
 	req, err := newRequest(ctx, http.MethodPost, s.URL, s.Header, s.Body)

@@ -50,6 +50,13 @@ func (s *Server) nextFault() Fault { // s.mu is held
 	return f
 }
 
+// FaultsLeft counts the faults that no request has met yet.
+func (s *Server) FaultsLeft() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.faults)
+}
+
 // SetFindLag hides calls accepted from now on from GET for d.
 func (s *Server) SetFindLag(d time.Duration) {
 	s.mu.Lock()

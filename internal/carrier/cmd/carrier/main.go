@@ -33,6 +33,7 @@ import (
 // options are the flags.
 type options struct {
 	vapiPort, livekitPort int
+	controlPort           int // 0: none
 	ledger                string
 	pace                  carrier.Pace
 
@@ -72,6 +73,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	f.SetOutput(usage)
 	f.IntVar(&o.vapiPort, "vapi-port", 0, "loopback `port` of Vapi's API; 0 takes a free one")
 	f.IntVar(&o.livekitPort, "livekit-port", 0, "loopback `port` of LiveKit's API; 0 takes a free one")
+	f.IntVar(&o.controlPort, "control-port", 0, "loopback `port` on which the fake of Vapi can be told to misbehave; 0: none")
 	f.StringVar(&o.ledger, "ledger", "", "`file` that each ring is appended to (required)")
 	f.DurationVar(&o.pace.Setup, "setup", carrier.DefaultPace.Setup, "time from a dial to the first ring")
 	f.DurationVar(&o.pace.Ring, "ring", carrier.DefaultPace.Ring, "time from the first ring to the callee's reaction")

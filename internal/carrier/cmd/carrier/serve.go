@@ -60,6 +60,14 @@ func run(ctx context.Context, o options, stdout io.Writer) error {
 		return fmt.Errorf("-livekit-port: %w", err)
 	}
 	servers := []*http.Server{serve(vapiAt, vapi, fail), serve(livekitAt, livekit, fail)}
+	if o.controlPort != 0 {
+		at, err := listen(o.controlPort)
+		if err != nil {
+			shut(servers)
+			return fmt.Errorf("-control-port: %w", err)
+		}
+		servers = append(servers, serve(at, control(vapi), fail))
+	}
 	line, err := json.Marshal(addresses{Vapi: vapiAt.Addr().String(), LiveKit: livekitAt.Addr().String(), Ledger: o.ledger})
 	if err == nil {
 		_, err = fmt.Fprintf(stdout, "%s\n", line)
