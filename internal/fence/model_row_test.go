@@ -80,27 +80,27 @@ var scratch struct {
 	others   [2][1]provider.CallID
 }
 
-func (w *row) unpack() *store.Record {
-	r := &scratch.record
-	*r = store.Record{ID: "t", Status: store.StatusPending, Version: int64(w.version), Owner: engines[w.owner]}
+func (r *row) unpack() *store.Record {
+	rec := &scratch.record
+	*rec = store.Record{ID: "t", Status: store.StatusPending, Version: int64(r.version), Owner: engines[r.owner]}
 	switch {
-	case w.over:
-		r.Status, r.Outcome = store.StatusFailed, outcomes[w.outcome]
-	case w.hold:
-		r.Status = store.StatusHold
+	case r.over:
+		rec.Status, rec.Outcome = store.StatusFailed, outcomes[r.outcome]
+	case r.hold:
+		rec.Status = store.StatusHold
 	}
-	if w.cancel {
-		r.CancelRequestedAt = noon
+	if r.cancel {
+		rec.CancelRequestedAt = noon
 	}
-	if w.leased {
-		r.LeaseUntil = noon.Add(time.Minute)
-		if w.lapsed {
-			r.LeaseUntil = noon.Add(-time.Minute)
+	if r.leased {
+		rec.LeaseUntil = noon.Add(time.Minute)
+		if r.lapsed {
+			rec.LeaseUntil = noon.Add(-time.Minute)
 		}
 	}
-	r.Attempts = scratch.attempts[:0]
-	for i := range w.dials {
-		d := &w.dials[i]
+	rec.Attempts = scratch.attempts[:0]
+	for i := range r.dials {
+		d := &r.dials[i]
 		if d.state == none {
 			continue
 		}
@@ -112,9 +112,9 @@ func (w *row) unpack() *store.Record {
 			scratch.others[i][0] = calls[3-d.call]
 			a.OtherCallIDs = scratch.others[i][:]
 		}
-		r.Attempts = append(r.Attempts, a)
+		rec.Attempts = append(rec.Attempts, a)
 	}
-	return r
+	return rec
 }
 
 var keys = [...]string{"t/1", "t/2"}
