@@ -30,7 +30,12 @@ test-unit: ## Run the tests that need no server
 
 .PHONY: test-integration
 test-integration: $(TEMPORAL_CLI) ## Run the tests on a real Temporal dev server, Kafka over TCP and databases
+	@$(INTEGRATION)/sqlstore/install-postgres.sh -try
 	cd $(INTEGRATION) && go test $(TESTFLAGS) -p 1 ./...
+
+.PHONY: postgres
+postgres: ## Install the PostgreSQL that the tests start (Debian, root or sudo); make test does so where it may
+	@$(INTEGRATION)/sqlstore/install-postgres.sh
 
 .PHONY: test-examples
 test-examples: ## Run the examples' tests and count their lines

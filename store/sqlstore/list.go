@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +14,28 @@ import (
 )
 
 // List implements store.Lister, in one statement. IDs are ordered by their bytes.
-// A Limit below 1 is the default.
+// A Limit below 1 is the default. What it costs grows with the Limit, and not with
+// the number of tasks that match.
 func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error) {
+	text, args := s.listing(q)
+	found, err := s.read(ctx, text, args...)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: list tasks: %w", err)
+	}
+	return found, nil
+}
+
+// listing is the statement of a List. An index has the tasks of one status in order,
+// those of several it would have to sort, all of them: so each status is asked for
+// the first few by itself, and the first of these are taken.
+func (s *Store) listing(q store.Query) (string, []any) {
 	var f filter
+	statuses := slices.Compact(slices.Sorted(slices.Values(q.Statuses)))
+	if len(statuses) > 1 {
+		q.Statuses = nil
+	} else {
+		q.Statuses = statuses
+	}
 	f.query(q)
 	order := " ORDER BY id"
 	if !q.DueBefore.IsZero() {
@@ -28,11 +48,18 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Record, error)
 		limit = store.DefaultLimit
 	}
 	tail := order + " LIMIT " + f.param(limit)
-	found, err := s.read(ctx, s.q.list+s.q.expand.Replace(f.where()+tail), f.args...)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstore: list tasks: %w", err)
+	if len(statuses) < 2 {
+		return s.q.list + s.q.expand.Replace(f.where()+tail), f.args
 	}
-	return found, nil
+	var parts []string
+	for i, st := range statuses {
+		one := filter{conditions: slices.Clone(f.conditions), args: f.args}
+		one.add("status = %s", string(st))
+		f.args = one.args
+		parts = append(parts, "SELECT "+columns+" FROM ("+s.q.list+s.q.expand.Replace(one.where()+tail)+") AS s"+strconv.Itoa(i))
+	}
+	text := "SELECT " + columns + " FROM (" + strings.Join(parts, " UNION ALL ") + ") AS found"
+	return text + s.q.expand.Replace(tail), f.args
 }
 
 // Summarize implements store.Summarizer, in one statement that reads an index

@@ -67,6 +67,12 @@ func inBoth(t *testing.T, test func(t *testing.T, d database)) {
 // explain returns the plan of a statement, as if the tables were not small.
 func (d database) explain(t *testing.T, db *sql.DB, s statement) string {
 	t.Helper()
+	return d.plan(t, db, s, []string{"enable_seqscan", "enable_bitmapscan"})
+}
+
+// plan returns the plan of a statement; off are ways that PostgreSQL must not go.
+func (d database) plan(t *testing.T, db *sql.DB, s statement, off []string) string {
+	t.Helper()
 	tx, err := db.BeginTx(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +81,7 @@ func (d database) explain(t *testing.T, db *sql.DB, s statement) string {
 	prefix := "EXPLAIN QUERY PLAN "
 	if d.cfg.Dialect == sqlstore.Postgres {
 		prefix = "EXPLAIN "
-		for _, set := range []string{"enable_seqscan", "enable_bitmapscan"} {
+		for _, set := range off {
 			if _, err := tx.ExecContext(t.Context(), "SET LOCAL "+set+" = off"); err != nil {
 				t.Fatal(err)
 			}

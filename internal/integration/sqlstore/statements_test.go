@@ -168,7 +168,8 @@ func TestPlans(t *testing.T) {
 			"page of one status": {"tasks_status", list(store.Query{Statuses: open[:1], After: "x"})},
 			"page of a run":      {"tasks_run", list(store.Query{RunID: "x", After: "x"})},
 			"page of a tenant":   {"tasks_tenant", list(store.Query{TenantID: "x", After: "x"})},
-			"list statuses":      {"tasks_", list(store.Query{Statuses: open})},
+			"list statuses":      {"tasks_status", list(store.Query{Statuses: open})},
+			"page of statuses":   {"tasks_status", list(store.Query{Statuses: open, After: "x"})},
 			"list due":           {"tasks_due", list(store.Query{Statuses: open, DueBefore: due})},
 			"sum of a run":       {"tasks_run", sum(store.Query{RunID: "x"})},
 			"sum of a tenant":    {"tasks_tenant", sum(store.Query{TenantID: "x"})},
@@ -183,12 +184,12 @@ func TestPlans(t *testing.T) {
 				rec.take()
 				bad := strings.Contains(plan, "Seq Scan") || !strings.Contains(plan, q.index)
 				for line := range strings.Lines(plan) {
-					bad = bad || (strings.HasPrefix(line, "SCAN") && !strings.Contains(line, "INDEX"))
+					bad = bad || (strings.HasPrefix(line, "SCAN "+sqlstore.DefaultPrefix) && !strings.Contains(line, "INDEX"))
 					if strings.HasPrefix(name, "sum") && strings.Contains(line, " INDEX ") {
 						bad = bad || !strings.Contains(line, "COVERING INDEX")
 					}
 				}
-				if strings.HasPrefix(name, "page") {
+				if strings.HasPrefix(name, "page") && name != "page of statuses" { // that one sorts a few of each
 					bad = bad || strings.Contains(plan, "Sort") || strings.Contains(plan, "TEMP B-TREE")
 				}
 				if bad {
