@@ -51,6 +51,7 @@ func TestImportRules(t *testing.T) {
 		"/provider":                     {},
 		"/store":                        {"/provider"},
 		"/store/sqlstore":               {"/provider", "/store"},
+		"/internal/fault":               {},
 		"/internal/fence":               {"/provider", "/store"},
 		"/internal/carrier":             {},
 		"/internal/carrier/cmd/carrier": {"/internal/carrier", "/internal/carrier/fakevapi", "/internal/carrier/fakelivekit"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/superservices/voice/internal/integration/faults/audit"
 	"github.com/superservices/voice/internal/integration/faults/parts"
 )
 
@@ -14,6 +15,21 @@ const frozen = 25 * time.Second
 
 // frozenText says how that is shortened.
 const frozenText = "frozen for a heartbeat timeout (10 s) and a retry (10 s), instead of StartToClose (15 min)"
+
+// late counts the calls that began so long after their dial was to be sent, by its row.
+func late(e audit.Evidence, by time.Duration) int {
+	n, legs := 0, audit.Legs(e.Ledger)
+	for _, r := range e.Rows {
+		for _, a := range r.Attempts {
+			for _, l := range legs[r.Callee] {
+				if l.Key == a.Key && l.Began.Sub(a.Sent) >= by {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
 
 // workerCells kill and freeze a worker.
 func workerCells() []Cell {
@@ -27,6 +43,7 @@ func workerCells() []Cell {
 			Number: 2, Name: "worker frozen at D3, behind the send budget's check, while another execution looks", Short: true,
 			Point: "place.begun", Action: "stop", Process: workerA, Hold: frozen, Scaled: frozenText, Unknown: inHand,
 			Expect: "one ring, late",
+			Count:  atLeast(1, "phones rang late", func(_ *Lane, e audit.Evidence) int { return late(e, frozen/2) }),
 		},
 		{
 			Number: 2, Suffix: "b", Name: "worker frozen between its word at Temporal and its compare-and-set",
