@@ -110,7 +110,9 @@ func TestKillSwitchBetweenJudgeAndSend(t *testing.T) {
 	submit("gate", each)
 	submit("prepare", each)
 	submit("fence", each+1)
-	require.Eventually(t, func() bool { return gates.held.Load() == each && prepares.held.Load() == each && fences.held.Load() == each+1 },
+	require.Eventually(t, func() bool {
+		return gates.held.Load() == each && prepares.held.Load() == each && fences.held.Load() == each+1
+	},
 		time.Minute, 10*time.Millisecond, "gates %v, prepares %v, fences %v", &gates.held, &prepares.held, &fences.held)
 
 	off.Store(true)
@@ -157,4 +159,3 @@ func settledLive(t *testing.T, h *host, n int) bool {
 	}
 	return true
 }
-
