@@ -11,11 +11,11 @@ import (
 	"github.com/superservices/voice/voicetask"
 )
 
-// TestAnEngineBringsNothingBackIntoAnErasedRow: a workflow that was reset may record a
-// task that an operator erased while its end was unknown.
+// TestAnEngineBringsNothingBackIntoAnErasedRow: a workflow that was reset may record the
+// end of a call whose task an operator erased while its end was unknown.
 func TestAnEngineBringsNothingBackIntoAnErasedRow(t *testing.T) {
 	d := ended(t, provider.OutcomeUnknown, func(r *store.Record) {
-		r.Attempts[0].State, r.Attempts[0].CallID = store.AttemptUnknown, ""
+		r.Attempts[0].State, r.Attempts[0].Outcome = store.AttemptPlaced, ""
 	})
 	require.NoError(t, d.Erase(t.Context(), "t1"))
 	acts, err := voicetask.NewActivities(voicetask.Config{Providers: registry(t, providertest.NewFake("vapi")), Store: d.store})

@@ -31,7 +31,7 @@ func TestNothingIsSeenWithACodec(t *testing.T) {
 	o.DataConverter = dc
 	o.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: dc})
 	h := newHost(t, "coded", seed, o, newHaystack())
-	h.campaign(500)
+	h.campaign(500, canaryWord)
 	h.clean(append(everywhere, encrypted...), canaryWord)
 	h.clean([]string{placeResults, placeRows}, secretWord)
 }
@@ -40,18 +40,20 @@ func TestNothingIsSeenWithACodec(t *testing.T) {
 // else may, and not even they hold a carrier's secret.
 func TestNothingIsSeenOutsidePayloads(t *testing.T) {
 	h := newHost(t, "plain", seed+1, options(nil), newHaystack())
-	h.campaign(100)
+	h.campaign(100, "platform") // summaries name the agent, which is nobody's secret
 	h.clean(everywhere, canaryWord)
 	h.clean([]string{placePayloads, placeWhole, placeResults, placeRows}, secretWord)
 }
 
-// campaign runs n tasks, each in its situation, and collects all that can be seen.
-func (h *host) campaign(n int) {
+// campaign runs n tasks, each in its situation and by an agent whose id begins with
+// agents, and collects all that can be seen.
+func (h *host) campaign(n int, agents string) {
 	h.t.Helper()
 	r := rand.New(rand.NewPCG(seed, uint64(n)))
 	var tasks []canary
 	for i := range n {
 		c := newCanary(r, h.queue, i, situations[i%len(situations)])
+		c.task.AgentID = agents + "-agent-" + letters(r, 6)
 		h.add(c)
 		tasks = append(tasks, c)
 	}
