@@ -2,6 +2,7 @@ package kafkasrc
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,13 +35,51 @@ func headerText(s string) string {
 
 // errorText is an error's text for a header or a log line. Errors of the host and of
 // libraries quote their input; so long runs of digits are masked, which may be phone numbers,
-// and quoted text that occurs in the record's value.
+// quoted text that occurs in the record's value, and whatever longer piece of it they repeat.
 func errorText(err error, value []byte) string {
 	s := err.Error()
 	if len(s) > 2*maxHeaderText {
 		s = s[:2*maxHeaderText] // searching for more of it in a large value would take long
 	}
-	return headerText(maskDigits(maskQuoted(s, value)))
+	return headerText(maskDigits(maskQuoted(maskPieces(s, value), value)))
+}
+
+// pieceBytes of a record in a row, in an error's text, are a piece of it; names of fields
+// are shorter.
+const pieceBytes = 24
+
+// maskPieces replaces by "…" each piece of value in s, as it is or with Go's escapes (%q).
+func maskPieces(s string, value []byte) string {
+	if len(s) < pieceBytes || len(value) < pieceBytes {
+		return s
+	}
+	repeated := make(map[string]bool, len(s)) // pieces of s, and whether the value has them
+	for i := 0; i+pieceBytes <= len(s); i++ {
+		repeated[s[i:i+pieceBytes]] = false
+	}
+	for _, text := range [][]byte{value, strconv.AppendQuote(nil, string(value))} {
+		for i := 0; i+pieceBytes <= len(text); i++ {
+			if known, ok := repeated[string(text[i:i+pieceBytes])]; ok && !known {
+				repeated[string(text[i:i+pieceBytes])] = true
+			}
+		}
+	}
+	covered := make([]bool, len(s))
+	for i := 0; i+pieceBytes <= len(s); i++ {
+		for j := 0; repeated[s[i:i+pieceBytes]] && j < pieceBytes; j++ {
+			covered[i+j] = true
+		}
+	}
+	var out strings.Builder
+	for i := range len(s) {
+		switch {
+		case !covered[i]:
+			out.WriteByte(s[i])
+		case i == 0 || !covered[i-1]:
+			out.WriteString("…")
+		}
+	}
+	return out.String()
 }
 
 const minDigits = 5

@@ -20,8 +20,8 @@ func ExecuteChild(ctx workflow.Context, t Task) workflow.ChildWorkflowFuture {
 	return workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, o), WorkflowName, t)
 }
 
-// summary tells a person in the Web UI what the task is, without its number. No
-// data converter encrypts it.
+// summary tells a person in the Web UI what the task is, without its number: the SDK
+// hands it to the host's data converter, but not every host has one that encrypts.
 func summary(t Task) string {
 	callee := "no number"
 	if t.Data.ContactNumber != "" {

@@ -40,7 +40,8 @@ type ClientConfig struct {
 	// Required.
 	Store store.Store
 	// StartOptions may set search attributes, memo and timeouts; ID and policies are
-	// set after it. None of these is encrypted by a data converter. nil = none.
+	// set after it. Search attributes are never encrypted by a data converter, memos only
+	// by recent SDKs. nil = none.
 	StartOptions func(t Task, o *client.StartWorkflowOptions)
 	// Observe takes what is worth counting; it must not block. nil = none.
 	Observe func(ctx context.Context, n provider.Notice)

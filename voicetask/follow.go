@@ -47,6 +47,9 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 	}
 	c = known.Merge(c)
 	if c.Status == provider.StatusEnded {
+		if c.Outcome == provider.OutcomeUnknown && c.Reason != "" { // no rule knows it; of events their handlers tell
+			a.notice(ctx, provider.NoticeUnmappedReason, in.Provider, in.Task.ID, in.Key)
+		}
 		a.keepWhole(ctx, in, c)
 		return forHistory(c), nil
 	}

@@ -15,9 +15,11 @@
 // # What is covered, and what is not
 //
 // Covered: inputs and results of workflow and activities, signals, queries, heartbeat
-// details, and, with Configure, texts and stack traces of errors. Not covered, because
-// the server reads them: workflow ids (so keep numbers out of task ids), names of
-// workflows and activities, search attributes, summaries. The rows of the store are not
+// details, memos, summaries, and, with Configure, details, texts and stack traces of errors.
+// (A client whose DataConverter alone is set sends the details of errors as they are: the
+// FailureConverter has a data converter of its own.) Not covered, because the server reads
+// them: workflow ids (so keep numbers out of task ids), names of workflows and activities,
+// search attributes. The rows of the store are not
 // either: encrypt the database's disk.
 //
 // Payloads that are not encrypted are read as they are, so encryption may be switched on

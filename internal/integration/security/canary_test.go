@@ -46,7 +46,7 @@ func newCanary(r *rand.Rand, run string, i int, kind situation) canary {
 		secrets: secretWord + letters(r, 12), words: canaryWord + letters(r, 12),
 	}
 	t := voicetask.Task{
-		ID: fmt.Sprintf("%s-%d-%s", run, i, letters(r, 6)), AgentID: canaryWord + "agent" + letters(r, 6),
+		ID: fmt.Sprintf("%s-%d-%s", run, i, letters(r, 6)), AgentID: "agent",
 		Instructions: "tell her that " + canaryWord + letters(r, 10), Callback: "https://host.example/" + canaryWord + letters(r, 10),
 		Data: voicetask.Data{ContactNumber: number, ContactName: c.name, Provider: kind.provider},
 	}

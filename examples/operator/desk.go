@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+	"github.com/superservices/voice/voicetask"
+)
+
+// page is how many rows are read at once.
+const page = 500
+
+// unknown lists the dials that end unknown. A task with one has failed, or is about to.
+func (d desk) unknown(ctx context.Context) error {
+	w := d.table("TASK", "KEY", "PROVIDER", "SINCE", "CALLEE", "WHY")
+	q := store.Query{Statuses: []store.Status{store.StatusFailed, store.StatusProcessing}, Limit: page}
+	found := 0
+	for {
+		all, err := d.rows.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			for _, a := range r.Attempts {
+				if a.Outcome == provider.OutcomeUnknown {
+					found++
+					row(w, r.ID, a.Key, a.Provider, when(a.SentAt), callee(r), a.Kind)
+				}
+			}
+		}
+		if len(all) < q.Limit {
+			break
+		}
+		q.After = all[len(all)-1].ID
+	}
+	if found == 0 {
+		_, err := fmt.Fprintln(d.out, "no dial is unknown")
+		return err
+	}
+	return w.Flush()
+}
+
+// show prints a task's row. What the callee said is not for a terminal.
+func (d desk) show(ctx context.Context, taskID string) error {
+	r, err := d.rows.Get(ctx, taskID)
+	if err != nil {
+		return err
+	}
+	running, err := d.tasks.Running(ctx, taskID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "task %s to %s by agent %s: %s %s, followed: %t, due %s, since %s\n",
+		r.ID, callee(r), r.AgentID, r.Status, r.Outcome, running, when(r.DueAt), when(r.CreatedAt))
+	w := d.table("KEY", "PROVIDER", "STATE", "OUTCOME", "SENDS", "SENT", "ANSWERED", "ENDED", "CALL", "USD")
+	for _, a := range r.Attempts {
+		row(w, a.Key, a.Provider, a.State, a.Outcome, a.Sends, when(a.SentAt), when(a.AnsweredAt), when(a.EndedAt), a.CallID, a.CostUSD)
+	}
+	return w.Flush()
+}
+
+// settle takes the person's word on a dial that is unknown.
+func (d desk) settle(ctx context.Context, args []string) error {
+	key, outcome := args[0], provider.Outcome(args[1])
+	if !outcome.Valid() || outcome == provider.OutcomeUnknown {
+		return fmt.Errorf("%q is no outcome: use completed, voicemail, no_answer, busy, declined, invalid_number, cancelled, timed_out, rate_limited, provider_fault or config_error", outcome)
+	}
+	return d.tasks.Settle(ctx, key, provider.Call{Outcome: outcome, Reason: "settled by an operator"})
+}
+
+// again submits a finished task's payload under a new id. It may ring: that is for the
+// person to decide, who knows what became of the first one.
+func (d desk) again(ctx context.Context, args []string) error {
+	old, err := d.rows.Get(ctx, args[0])
+	switch {
+	case err != nil:
+		return err
+	case args[1] == args[0]:
+		return errors.New("the new id is the old one: a task id is carried out once")
+	case !old.Status.Terminal():
+		return fmt.Errorf("the task is %s: settle or cancel it first", old.Status)
+	case len(old.Task) == 0:
+		return errors.New("the task was erased: nobody knows any more whom to call")
+	}
+	t, err := voicetask.ParseTask(old.Task)
+	if err != nil {
+		return err
+	}
+	t.ID = args[1]
+	t.RetryAttempt++
+	return d.tasks.Submit(ctx, t)
+}
+
+func (d desk) table(heads ...any) *tabwriter.Writer {
+	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	row(w, heads...)
+	return w
+}
+
+// row writes one line; its cells are quoted where they hold more than plain text.
+func row(w io.Writer, cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			_, _ = io.WriteString(w, "\t")
+		}
+		text := fmt.Sprint(c)
+		if text == "" {
+			text = "-"
+		}
+		for _, r := range text {
+			if r < ' ' || r == 0x7f {
+				text = fmt.Sprintf("%q", text)
+				break
+			}
+		}
+		_, _ = io.WriteString(w, text)
+	}
+	_, _ = io.WriteString(w, "\n")
+}
+
+// callee is the number, masked: enough to tell two apart on the phone.
+func callee(r store.Record) string {
+	number := []rune(r.To)
+	if len(number) < 8 {
+		return "…"
+	}
+	return string(number[:2]) + "…" + string(number[len(number)-2:])
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
