@@ -231,9 +231,9 @@ func TestHeldUpBeforeTheWrite(t *testing.T) {
 		return true
 	})
 	held := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { time.Sleep(300 * time.Millisecond) },
+		GotConn: func(httptrace.GotConnInfo) { time.Sleep(1500 * time.Millisecond) },
 	})
-	_, err := placer(t, nil).Post(held, Send{URL: s.url, Body: []byte("x"), Connect: 100 * time.Millisecond})
+	_, err := placer(t, nil).Post(held, Send{URL: s.url, Body: []byte("x"), Connect: time.Second})
 	if !errors.Is(err, provider.ErrUnavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
@@ -282,8 +282,9 @@ func TestDepartureMovesOnce(t *testing.T) {
 func TestAbandonedConnectionIsReset(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string
+		timeout      time.Duration
 		reset        bool
-	}{{"no answer", "", true}, {"an answer", ok, false}} {
+	}{{"no answer", "", time.Second, true}, {"an answer", ok, time.Minute, false}} {
 		ended := make(chan error, 1)
 		s := newRawServer(t, func(_ int, conn net.Conn) bool {
 			_, _ = io.WriteString(conn, c.answer)
@@ -291,7 +292,7 @@ func TestAbandonedConnectionIsReset(t *testing.T) {
 			ended <- err
 			return false
 		})
-		_, err := placer(t, nil).Post(t.Context(), Send{URL: s.url, Body: []byte("x"), Timeout: 400 * time.Millisecond})
+		_, err := placer(t, nil).Post(t.Context(), Send{URL: s.url, Body: []byte("x"), Timeout: c.timeout})
 		if (err != nil) != c.reset {
 			t.Errorf("%s: got %v", c.name, err)
 		}
@@ -338,7 +339,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 		return false
 	})
-	reply, err = placer(t, nil).Post(t.Context(), Send{URL: s.url, Body: []byte("x"), Timeout: 500 * time.Millisecond})
+	reply, err = placer(t, nil).Post(t.Context(), Send{URL: s.url, Body: []byte("x"), Timeout: 2 * time.Second})
 	if err != nil || reply.Status != 201 || !errors.Is(reply.BodyErr, context.DeadlineExceeded) {
 		t.Errorf("trickling body: got %d, %v, %v", reply.Status, reply.BodyErr, err)
 	}
