@@ -69,9 +69,6 @@ func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) 
 // toldBefore is the call that the sender told the other witness of, when the store did
 // not take its id.
 func (e *execution) toldBefore(a store.Attempt) (provider.Call, bool) {
-	if e.witness == nil {
-		return provider.Call{}, false
-	}
 	s := e.witness.before
 	told := s.CallID != "" && s.Key == a.Key && s.Token == a.Token
 	return provider.Call{ID: s.CallID, Key: a.Key, Status: provider.StatusQueued, CreatedAt: a.SentAt}, told

@@ -3,7 +3,6 @@ package voicetask
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,9 +36,9 @@ type witness struct {
 
 	last atomic.Pointer[sent] // what the next beat tells
 
-	mu     sync.Mutex // held while either is under way
-	beaten bool       // the SDK may be holding an older word back
-	left   bool       // word may have been left that we are about to send
+	turn   chan struct{} // held while either is under way
+	beaten bool          // the SDK may be holding an older word back
+	left   bool          // word may have been left that we are about to send
 }
 
 // testNamespace is what Temporal's test environments report. Asking their server
@@ -47,7 +46,7 @@ type witness struct {
 const testNamespace = "default-test-namespace"
 
 func newWitness(ctx context.Context) *witness {
-	w := &witness{attempt: 1}
+	w := &witness{attempt: 1, turn: make(chan struct{}, 1)}
 	if !activity.IsActivity(ctx) {
 		return w
 	}
@@ -95,8 +94,8 @@ func (w *witness) keepBeating() (stop func()) {
 }
 
 func (w *witness) tick() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
 	w.beaten = true
 	w.beat(w.last.Load())
 }
@@ -139,11 +138,15 @@ func (w *witness) tellPlaced(ctx context.Context) {
 }
 
 func (w *witness) tell(ctx context.Context, s sent) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.last.Store(&s)
 	bounded, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-bounded.Done():
+		return context.Cause(bounded) // a beat hangs: the server does not answer
+	}
 	err := w.ask(bounded, s)
 	if w.beaten {
 		w.beat(&s) // in place of what the SDK holds back
