@@ -9,8 +9,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// The options of the activities: names, time-outs and retries. A change here
-// changes commands, and needs workflow.GetVersion and a recorded history.
+// The options of the activities: names, time-outs and retries. A time-out may change; a change of what is called
+// or in which order needs workflow.GetVersion and a recorded history.
 
 // executeOptions: the seed's 15 minutes and its 10 s growing to 1 min. Temporal's
 // attempts are unlimited, since deploys and crashes must not use them up: the three
@@ -37,6 +37,7 @@ func awaitCallOptions(ctx workflow.Context, n int, p Policy) workflow.Context {
 	interval := max(p.PollInterval, time.Second)
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
+		HeartbeatTimeout:    followTimeout,
 		Summary:             fmt.Sprintf("follow dial %d", n),
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: interval, BackoffCoefficient: 1, MaximumInterval: interval, MaximumAttempts: unlimited(ctx)},
 	})
@@ -48,6 +49,7 @@ func endOptions(ctx workflow.Context, n int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    2 * time.Minute,
 		ScheduleToCloseTimeout: 30 * time.Minute,
+		HeartbeatTimeout:       followTimeout,
 		Summary:                fmt.Sprintf("end dial %d", n),
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: unlimited(ctx)},
 	})
@@ -57,6 +59,7 @@ func endOptions(ctx workflow.Context, n int) workflow.Context {
 func recordOptions(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: time.Minute,
+		HeartbeatTimeout:    followTimeout,
 		Summary:             "record the result",
 		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: time.Minute, MaximumAttempts: unlimited(ctx)},
 	})

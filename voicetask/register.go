@@ -79,16 +79,19 @@ func (r registered) voiceExecuteCall(ctx context.Context, in CallInput) (d Diall
 
 func (r registered) voiceAwaitCall(ctx context.Context, in CallInput) (c provider.Call, err error) {
 	defer finishActivity(ctx, in.Task, &err)
+	defer beat(ctx)()
 	return r.a.AwaitCall(ctx, in)
 }
 
 func (r registered) voiceEndCall(ctx context.Context, in CallInput) (c provider.Call, err error) {
 	defer finishActivity(ctx, in.Task, &err)
+	defer beat(ctx)()
 	return r.a.EndCall(ctx, in)
 }
 
 func (r registered) voiceRecordResult(ctx context.Context, in ResultInput) (err error) {
 	defer finishActivity(ctx, in.Task, &err)
+	defer beat(ctx)()
 	return r.a.RecordResult(ctx, in.withMetadata())
 }
 

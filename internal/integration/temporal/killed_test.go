@@ -36,6 +36,7 @@ const (
 	envQueue    = "VOICE_TEST_QUEUE"
 	envDatabase = "VOICE_TEST_DATABASE"
 	envVapi     = "VOICE_TEST_VAPI"
+	envPatient  = "VOICE_TEST_PATIENT" // set: the policy is that of the deploys
 )
 
 func runWorkerProcess() int {
@@ -71,8 +72,12 @@ func workerProcess() error {
 	if err != nil {
 		return err
 	}
-	w := worker.New(c, os.Getenv(envQueue), worker.Options{Identity: identity})
-	if err := voicetask.RegisterWorker(w, voicetask.Config{Providers: registry, Store: rows, Policy: quick()}); err != nil {
+	cfg := voicetask.Config{Providers: registry, Store: rows, Policy: quick()}
+	if os.Getenv(envPatient) != "" {
+		cfg.PolicyFor = patient
+	}
+	w := worker.New(c, os.Getenv(envQueue), worker.Options{Identity: fmt.Sprint(identity, os.Getenv(envPatient)), WorkerStopTimeout: 20 * time.Second})
+	if err := voicetask.RegisterWorker(w, cfg); err != nil {
 		return err
 	}
 	return voicetask.RunWorker(ctx, w)
