@@ -139,6 +139,7 @@ func TestKillSwitchBetweenJudgeAndSend(t *testing.T) {
 	require.Eventually(t, settled("fence", func(r store.Record) bool {
 		return switchedOff(r) || len(r.Attempts) == 1 && r.Attempts[0].State == store.AttemptNotSent
 	}), time.Minute, 20*time.Millisecond)
+	require.True(t, settled("prepare", func(r store.Record) bool { return len(r.Attempts) == 1 && r.Attempts[0].Sends == 0 })(), "no send was used up")
 	require.Equal(t, live, fake.Dials(), "nobody rings once the switch is off")
 	require.True(t, settledLive(t, h, live), "calls that are up go on")
 
