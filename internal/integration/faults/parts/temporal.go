@@ -2,6 +2,8 @@ package parts
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -32,7 +34,7 @@ func (t *Temporal) Start(ctx context.Context) (err error) {
 		Name: "temporal", Path: t.cli,
 		Args: []string{
 			"server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", strconv.Itoa(t.Port),
-			"--db-filename", filepath.Join(t.family.Dir, "temporal.db"), "--log-level", "error",
+			"--db-filename", t.database(), "--log-level", "error",
 			"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off",
 			"--dynamic-config-value", "frontend.enableServerVersionCheck=false",
 			"--dynamic-config-value", "history.transferProcessorMaxPollRPS=10000",
@@ -55,6 +57,18 @@ func (t *Temporal) Start(ctx context.Context) (err error) {
 		_, err := c.CheckHealth(bounded, nil)
 		return err == nil
 	})
+}
+
+func (t *Temporal) database() string { return filepath.Join(t.family.Dir, "temporal.db") }
+
+// Lose removes the database of a server that has ended.
+func (t *Temporal) Lose() error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(t.database() + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Client connects to the server when it is first used.

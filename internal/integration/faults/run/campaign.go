@@ -211,7 +211,7 @@ func (c *campaign) killOne(ctx context.Context, p planned) error {
 	defer c.servers.Unlock()
 	switch p.Process {
 	case "temporal":
-		return c.world.restartTemporal(ctx, c.Lane, p.For)
+		return c.world.restartTemporal(ctx, c.Lane, p.For, nil)
 	case "postgres":
 		return c.world.restartPostgres(ctx, c.Lane, p.For)
 	case "broker":

@@ -53,7 +53,7 @@ func engineCells() []Cell {
 				if err := l.callsUp(ctx, l.world.Tally/2); err != nil {
 					return err
 				}
-				return l.world.restartTemporal(ctx, l, 12*time.Second)
+				return l.world.restartTemporal(ctx, l, 12*time.Second, nil)
 			},
 			Count: atLeast(1, "kills of Temporal", harness("temporal", "kill")),
 			After: func(_ *Lane, e audit.Evidence, _ audit.Verdict) error {
@@ -62,6 +62,18 @@ func engineCells() []Cell {
 				}
 				return nil
 			},
+		},
+		{
+			Number: 27, Name: "Temporal killed with calls up, and its database lost", Exclusive: true, Ending: answers, Unknown: inHand, Limit: 3 * time.Minute,
+			Inject: "SIGKILL to the server, its database file removed",
+			Expect: "the sweeper finds the rows that nobody follows; one ring, the true result",
+			During: func(ctx context.Context, l *Lane) error {
+				if err := l.callsUp(ctx, 5); err != nil {
+					return err
+				}
+				return l.world.restartTemporal(ctx, l, time.Second, l.world.temporal.Lose)
+			},
+			Count: atLeast(1, "kills of Temporal", harness("temporal", "kill")),
 		},
 		{
 			Number: 15, Name: "the receiver of webhooks is up, and Temporal is not", Short: true, Ending: answers, Unknown: inHand,
@@ -149,7 +161,8 @@ func (l *Lane) resetAll(ctx context.Context, least int) error {
 }
 
 // restartTemporal kills the server with SIGKILL and starts it on the same database.
-func (w *World) restartTemporal(ctx context.Context, l *Lane, down time.Duration) error {
+// meanwhile, if given, is done while it is down.
+func (w *World) restartTemporal(ctx context.Context, l *Lane, down time.Duration, meanwhile func() error) error {
 	now := time.Now().UTC()
 	l.note(audit.Fault{At: now, Until: now.Add(down), Process: "temporal", Action: "kill"})
 	c := w.temporal.Child()
@@ -158,6 +171,11 @@ func (w *World) restartTemporal(ctx context.Context, l *Lane, down time.Duration
 		return errors.New("Temporal was not killed")
 	}
 	sleep(ctx, down)
+	if meanwhile != nil {
+		if err := meanwhile(); err != nil {
+			return err
+		}
+	}
 	return w.temporal.Start(ctx)
 }
 

@@ -40,10 +40,14 @@ func (h *host) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	sweeper, err := voicetask.NewSweeper(cfg, tasks)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.receive(ctx, tasks) })
 	g.Go(func() error { return h.workerLoop(ctx, temporal, cfg) })
-	// A Sweeper belongs here as soon as the library serves one.
+	g.Go(func() error { return sweeper.Run(ctx) })
 	return g.Wait()
 }
 
