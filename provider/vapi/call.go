@@ -51,6 +51,10 @@ type wireCall struct {
 
 	Monitor wireMonitor `json:"monitor,omitzero"` // for End only; never written
 
+	Limits struct {
+		Blocked bool `json:"concurrencyBlocked,omitempty"`
+	} `json:"subscriptionLimits,omitzero"` // in the answer to POST only
+
 	partial bool // from a status update: what is missing may be there
 }
 
