@@ -31,7 +31,8 @@ var (
 	knownServer  = []string{"timeoutSeconds", "credentialId", "staticIpAddressesEnabled", "encryptedPaths", "url", "headers", "backoffPlan", "secret"}
 	knownBackoff = []string{"type", "maxRetries", "baseDelaySeconds", "excludedStatusCodes"}
 
-	serverMessages = []string{"status-update", "end-of-call-report"} // those sent here
+	serverMessages = []string{"status-update", "end-of-call-report", // those sent here
+		"tool-calls", "transcript", "hang", "conversation-update", "speech-update", "transfer-destination-request"}
 )
 
 type createBody struct {
