@@ -32,7 +32,7 @@ type WebhookConfig struct {
 	// DefaultHoldBack; negative: none, for agents that dial.
 	HoldBack time.Duration
 	// Observe takes notices: a forged webhook, a reason no rule knows, a second
-	// participant under one key. May be nil.
+	// participant under one key, an event that no task waits for. May be nil.
 	Observe func(ctx context.Context, n provider.Notice)
 	// Logger default: none.
 	Logger *slog.Logger
@@ -87,16 +87,24 @@ type hook struct {
 }
 
 func (h *hook) parse(r *http.Request) ([]provider.Event, error) {
+	checkBody, err := h.verify(r.Header)
+	if err != nil {
+		return nil, h.forged(r.Context(), err)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("livekit: webhook: reading the body: %w", err)
 	}
-	if err := h.verify(r.Header.Get("Authorization"), body); err != nil {
-		h.observe(r.Context(), provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.provider})
-		h.log.WarnContext(r.Context(), "livekit: a webhook was not authentic", "error", err)
-		return nil, provider.ErrBadSignature
+	if err := checkBody(body); err != nil {
+		return nil, h.forged(r.Context(), err)
 	}
 	return h.events(r.Context(), body)
+}
+
+func (h *hook) forged(ctx context.Context, why error) error {
+	h.observe(ctx, provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.provider, N: 1})
+	h.log.WarnContext(ctx, "livekit: a webhook was not authentic", "error", why)
+	return provider.ErrBadSignature
 }
 
 var errTooEarly = errors.New("livekit: Place may know better")
@@ -112,6 +120,11 @@ func (h *hook) holding(sink provider.EventSink) provider.EventSink {
 				return errTooEarly
 			}
 		}
-		return sink.Deliver(ctx, e)
+		err := sink.Deliver(ctx, e)
+		if errors.Is(err, provider.ErrUnknownCall) {
+			taskID, _, _ := provider.SplitKey(e.Key)
+			h.observe(ctx, provider.Notice{Kind: provider.NoticeStrayEvent, Provider: h.provider, TaskID: taskID, Key: e.Key, N: 1})
+		}
+		return err
 	})
 }
