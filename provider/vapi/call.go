@@ -141,6 +141,7 @@ func (w *wireCall) call() (c provider.Call, mapped bool) {
 		c.Outcome = sharpen(c.Outcome, w.EndedReason, w.EndedMessage)
 		c.NoSpeech = w.noSpeech(c.Outcome)
 	}
+	w.EndedReason, w.EndedMessage = vendorhttp.Scrub(w.EndedReason), vendorhttp.Scrub(w.EndedMessage)
 	if raw, err := json.Marshal(w); err == nil {
 		c.Raw = raw
 	}
