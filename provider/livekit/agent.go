@@ -12,10 +12,11 @@ import (
 )
 
 // Error.Codes of our own: nobody came to talk to the callee; the task's room is
-// another dial's.
+// another dial's; whoever came has left before the callee did.
 const (
 	codeNoAgent   = "no_agent"
 	codeRoomInUse = "room_in_use"
+	codeAgentLeft = "agent_left" // also a Call.Reason
 )
 
 // awaitAgent waits until an agent is in the room, so that whoever picks up is

@@ -31,6 +31,9 @@ type WebhookConfig struct {
 	// without a pause "busy" would sometimes be recorded as "declined". Default
 	// DefaultHoldBack; negative: none, for agents that dial.
 	HoldBack time.Duration
+	// Calls, when set, is the Provider that places these calls: a call whose agent
+	// has left is then ended at once, not when polling sees it. May be nil.
+	Calls *Provider
 	// Observe takes notices: a forged webhook, a reason no rule knows, a second
 	// participant under one key, an event that no task waits for. May be nil.
 	Observe func(ctx context.Context, n provider.Notice)
@@ -74,13 +77,14 @@ func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, e
 	case sink == nil:
 		return nil, errors.New("livekit: WebhookHandler: sink is nil")
 	}
-	h := &hook{provider: cfg.Provider, holdBack: cfg.HoldBack, observe: cfg.Observe, log: cfg.Logger, verify: newVerifier(cfg.APIKey, cfg.APISecret)}
+	h := &hook{provider: cfg.Provider, calls: cfg.Calls, holdBack: cfg.HoldBack, observe: cfg.Observe, log: cfg.Logger, verify: newVerifier(cfg.APIKey, cfg.APISecret)}
 	return provider.WebhookHandler(h.parse, h.holding(sink)), nil
 }
 
 type hook struct {
 	provider string
 	holdBack time.Duration
+	calls    *Provider
 	observe  func(ctx context.Context, n provider.Notice)
 	log      *slog.Logger
 	verify   verifier
@@ -114,7 +118,8 @@ var errTooEarly = errors.New("livekit: Place may know better")
 func (h *hook) holding(sink provider.EventSink) provider.EventSink {
 	return provider.EventSinkFunc(func(ctx context.Context, e provider.Event) error {
 		c := e.Call
-		if c.Status == provider.StatusEnded && c.Outcome != provider.OutcomeCompleted && c.AnsweredAt.IsZero() {
+		firm := c.Reason == ResultEvent || c.Reason == codeAgentLeft // nobody sends, or sees, these again
+		if !firm && c.Status == provider.StatusEnded && c.Outcome != provider.OutcomeCompleted && c.AnsweredAt.IsZero() {
 			// At is in whole seconds. A clock that is further off holds nothing back.
 			if age := time.Since(e.At); age < h.holdBack && age > -h.holdBack {
 				return errTooEarly
