@@ -54,7 +54,7 @@ func (h *hook) result(w webhook) ([]provider.Event, error) {
 // agentLeft reads the leaving of an agent: what it said of the call, and, if it left
 // its callee behind, the end of the call.
 func (h *hook) agentLeft(ctx context.Context, w webhook, key string) (c provider.Call, ok bool) {
-	if key != "" && h.calls != nil && leftBehind(string(w.Participant.DisconnectReason)) {
+	if key != "" && h.calls != nil && h.calls.tended() && leftBehind(string(w.Participant.DisconnectReason)) {
 		over, ended, err := h.calls.endDeserted(ctx, "end", ref{room: w.Room.Name, identity: identityFor(key)}, key)
 		switch {
 		case err != nil: // polling looks again

@@ -23,6 +23,7 @@ const DefaultName = "livekit"
 const (
 	DefaultAgentWait = 10 * time.Second
 	DefaultGoneAfter = 3 * time.Second
+	DefaultAgentGone = 8 * time.Second
 )
 
 // Config is of one LiveKit project. Two projects are two Providers with two Names.
@@ -55,6 +56,12 @@ type Config struct {
 	// Get says that the call is over, and how long after the answer that is not
 	// said at all. It is spent in the Get that notices. Default DefaultGoneAfter.
 	GoneAfter time.Duration
+	// AgentGone is how long an agent may be missing from a call before the call is
+	// ended as provider.OutcomeProviderFault, unless somebody else is there to talk
+	// to the callee: long enough for an agent to come back after a restart of the
+	// server. It is spent in the Get, or the webhook, that notices. Negative: such
+	// calls are left alone. Default DefaultAgentGone.
+	AgentGone time.Duration
 	// From is the caller's number; default one of the trunk's.
 	From string
 	// SIP, when set, returns what else LiveKit shall do about a call: headers,
@@ -140,6 +147,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.GoneAfter == 0 {
 		c.GoneAfter = DefaultGoneAfter
+	}
+	if c.AgentGone == 0 {
+		c.AgentGone = DefaultAgentGone
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -27,7 +27,7 @@ func (p *Provider) Get(ctx context.Context, id provider.CallID) (provider.Call, 
 
 // attended ends a call whose agent has left, and returns it as it then stands.
 func (p *Provider) attended(ctx context.Context, r ref, c provider.Call) (provider.Call, error) {
-	if p.cfg.AgentName == "" {
+	if !p.tended() {
 		return c, nil
 	}
 	s, err := p.see(ctx, "get", r)

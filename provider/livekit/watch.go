@@ -14,7 +14,7 @@ import (
 // ringing if the agent has left: nobody would speak. The func it returns stops
 // looking, waits, and reports whether that happened.
 func (p *Provider) watch(ctx context.Context, d dial) func() (agentLost bool) {
-	if d.req.OnPlaced == nil && p.cfg.AgentName == "" {
+	if d.req.OnPlaced == nil && !p.tended() {
 		return func() bool { return false }
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -34,7 +34,7 @@ func (p *Provider) watch(ctx context.Context, d dial) func() (agentLost bool) {
 func (p *Provider) watchRoom(ctx context.Context, d dial, lost *atomic.Bool) {
 	told := d.req.OnPlaced == nil
 	alone := 0 // looks in a row that saw the callee and nobody else
-	for wait := p.gap; !told || p.cfg.AgentName != ""; wait = min(2*wait, maxGap) {
+	for wait := p.gap; !told || p.tended(); wait = min(2*wait, maxGap) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -77,11 +77,14 @@ func (p *Provider) stopRinging(ctx context.Context, d dial) bool {
 	return err == nil
 }
 
+// tended reports whether calls without their agent are ended.
+func (p *Provider) tended() bool { return p.cfg.AgentName != "" && p.cfg.AgentGone >= 0 }
+
 // deserted reports whether the callee is alone though there was to be an agent.
 // Whoever else was brought in, a colleague or a third party on the phone, may talk
 // to them; recorders do not.
 func (p *Provider) deserted(s sight) bool {
-	if p.cfg.AgentName == "" || s.callee == nil {
+	if !p.tended() || s.callee == nil {
 		return false
 	}
 	for _, other := range s.all {
@@ -96,7 +99,7 @@ func (p *Provider) deserted(s sight) bool {
 // still finds the callee alone: an agent that lost its connection comes back. ended
 // is false if it is not, or no longer, such a call.
 func (p *Provider) endDeserted(ctx context.Context, op string, r ref, key string) (c provider.Call, ended bool, err error) {
-	wait := time.NewTimer(p.cfg.GoneAfter)
+	wait := time.NewTimer(p.cfg.AgentGone)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

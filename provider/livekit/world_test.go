@@ -82,6 +82,9 @@ func newWorld(t *testing.T, wc worldConfig) *world {
 	if wc.cfg.GoneAfter == 0 {
 		wc.cfg.GoneAfter = 60 * time.Millisecond
 	}
+	if wc.cfg.AgentGone == 0 {
+		wc.cfg.AgentGone = wc.cfg.GoneAfter
+	}
 	w.cfg = wc.cfg
 	w.Provider = w.again(t)
 	if wc.hook != nil {
