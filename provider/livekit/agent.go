@@ -51,7 +51,7 @@ func (p *Provider) awaitAgent(ctx context.Context, r ref) error {
 
 func agentIn(ps []participant) bool {
 	for _, p := range ps {
-		if p.Kind == kindAgent && (p.State == stateActive || p.State == stateJoined) {
+		if p.Kind == kindAgent && p.State == stateActive { // joined, it may not hear yet
 			return true
 		}
 	}

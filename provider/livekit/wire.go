@@ -65,7 +65,6 @@ func (r *room) UnmarshalJSON(b []byte) error {
 const (
 	kindSIP      = "SIP"
 	kindAgent    = "AGENT"
-	stateJoined  = "JOINED"
 	stateActive  = "ACTIVE"
 	attrStatus   = "sip.callStatus"
 	attrCallFull = "sip.callIDFull"
