@@ -79,7 +79,9 @@ type Call struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	// NoSpeech: it is certain that the callee never spoke. After a fault this
 	// decides whether a redial would bother somebody who already talked to us.
-	NoSpeech     bool   `json:"no_speech,omitempty"`
+	NoSpeech bool `json:"no_speech,omitempty"`
+	// Transcript has a line a turn, "AI: ..." or "User: ..." (see Turns), where the
+	// platform tells who spoke.
 	Transcript   string `json:"transcript,omitempty"`
 	Summary      string `json:"summary,omitempty"`
 	RecordingURL string `json:"recording_url,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -42,6 +43,7 @@ const (
 	NoticeForgedWebhook   = "forged_webhook"   // a webhook failed verification
 	NoticeUnfollowed      = "unfollowed_task"  // nothing followed an open task: the sweeper had its workflow started again
 	NoticeDuplicateTask   = "duplicate_task"   // a task id came again with the same payload
+	NoticeStrayEvent      = "stray_event"      // a genuine event for a call without a task yet, or whose task is over
 )
 
 // EventSink takes events; *voicetask.Client and *voicetask.Direct are sinks.
@@ -59,16 +61,20 @@ func (f EventSinkFunc) Deliver(ctx context.Context, e Event) error { return f(ct
 
 const (
 	maxWebhookBody = 4 << 20
+	// webhookRead bounds how long a sender may take over its body.
+	webhookRead = 10 * time.Second
 	// youngCall is how long an unknown call's events are refused rather than
 	// dropped: the event may have overtaken our own write of the call's id.
 	youngCall = 2 * time.Minute
 )
 
 // WebhookHandler serves POSTs: parse verifies and decodes a request whose body
-// is bounded to 4 MiB, and sink takes the events.
+// is bounded to 4 MiB and 10 seconds, and sink takes the events. A parse that can
+// tell a forgery by the headers should do so before it reads.
 //
 // It answers 204 when all events were delivered or are not ours, 401 for
-// ErrBadSignature, 400 for another parse error, and 503, so that the platform
+// ErrBadSignature, 413 for a body that is too long, 408 for one that is too slow,
+// 400 for another parse error, and 503, so that the platform
 // sends again, when the sink failed or when the call is unknown but younger than
 // 2 minutes by Call.CreatedAt, else Event.At (with both zero it counts as old).
 func WebhookHandler(parse func(r *http.Request) ([]Event, error), sink EventSink) http.Handler {
@@ -78,16 +84,16 @@ func WebhookHandler(parse func(r *http.Request) ([]Event, error), sink EventSink
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
+		conn := http.NewResponseController(w)
+		_ = conn.SetReadDeadline(time.Now().Add(webhookRead)) // of a real connection
 		r.Body = http.MaxBytesReader(w, r.Body, maxWebhookBody)
 		events, err := parse(r)
-		switch {
-		case errors.Is(err, ErrBadSignature):
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		case err != nil:
-			w.WriteHeader(http.StatusBadRequest)
+		if err != nil {
+			w.Header().Set("Connection", "close") // nothing more is read of it
+			w.WriteHeader(statusOf(err))
 			return
 		}
+		_ = conn.SetReadDeadline(time.Time{})
 		status := http.StatusNoContent
 		for _, e := range events {
 			if !delivered(r.Context(), sink, e) {
@@ -96,6 +102,20 @@ func WebhookHandler(parse func(r *http.Request) ([]Event, error), sink EventSink
 		}
 		w.WriteHeader(status)
 	})
+}
+
+// statusOf is the answer to a request that parse refused.
+func statusOf(err error) int {
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.Is(err, ErrBadSignature):
+		return http.StatusUnauthorized
+	case errors.As(err, &tooLong):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout
+	}
+	return http.StatusBadRequest
 }
 
 func delivered(ctx context.Context, sink EventSink, e Event) bool {

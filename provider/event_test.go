@@ -83,7 +83,7 @@ func TestWebhookHandlerTakesPostOnly(t *testing.T) {
 
 func TestWebhookHandlerBoundsTheBody(t *testing.T) {
 	const limit = 4 << 20
-	for size, want := range map[int]int{limit: http.StatusNoContent, limit + 1: http.StatusBadRequest} {
+	for size, want := range map[int]int{limit: http.StatusNoContent, limit + 1: http.StatusRequestEntityTooLarge} {
 		parse := func(r *http.Request) ([]provider.Event, error) {
 			body, err := io.ReadAll(r.Body)
 			assert.LessOrEqual(t, len(body), limit)

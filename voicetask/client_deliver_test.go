@@ -210,3 +210,18 @@ func TestSinkOfAWebhookHandler(t *testing.T) {
 	var _ provider.EventSink = newDesk(t).Client
 	var _ voicetask.Workflow = newDesk(t).Client
 }
+
+// TestDeliverOfAnotherAccount: a webhook is authentic for its own account only.
+func TestDeliverOfAnotherAccount(t *testing.T) {
+	d := placed(t)
+	version := d.row(t).Version
+	e := endOfCall()
+	e.Provider = "vapi-2"
+	require.ErrorIs(t, d.Deliver(t.Context(), e), provider.ErrUnknownCall)
+	e.Key, e.Call.Key = "", ""
+	require.ErrorIs(t, d.Deliver(t.Context(), e), provider.ErrUnknownCall)
+	require.Equal(t, version, d.row(t).Version)
+	require.Empty(t, d.temporal.signals)
+	require.NoError(t, d.Deliver(t.Context(), endOfCall()), "its own account's word counts")
+	require.NotEqual(t, version, d.row(t).Version)
+}

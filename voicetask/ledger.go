@@ -103,7 +103,7 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 	switch {
 	case errors.Is(err, errNoChange):
 		return d, nil
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, fence.ErrNoAttempt):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, fence.ErrNoAttempt), errors.Is(err, provider.ErrUnknownCall):
 		return d, provider.ErrUnknownCall
 	case err != nil:
 		return d, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err))
@@ -142,6 +142,9 @@ func (l ledger) locate(ctx context.Context, e *provider.Event) (taskID string, n
 // apply writes an event into the row, where it says something new.
 func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 	wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
+	if a := fence.Find(r, n); a != nil && a.Provider != "" && d.event.Provider != "" && a.Provider != d.event.Provider {
+		return provider.ErrUnknownCall // one account has no say about another's dial
+	}
 	c := forRow(*r, d.event.Call)
 	o, err := fence.Observe(r, n, c, now)
 	if err != nil {

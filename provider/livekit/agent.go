@@ -12,10 +12,11 @@ import (
 )
 
 // Error.Codes of our own: nobody came to talk to the callee; the task's room is
-// another dial's.
+// another dial's; whoever came has left before the callee did.
 const (
 	codeNoAgent   = "no_agent"
 	codeRoomInUse = "room_in_use"
+	codeAgentLeft = "agent_left" // also a Call.Reason
 )
 
 // awaitAgent waits until an agent is in the room, so that whoever picks up is
@@ -50,7 +51,7 @@ func (p *Provider) awaitAgent(ctx context.Context, r ref) error {
 
 func agentIn(ps []participant) bool {
 	for _, p := range ps {
-		if p.Kind == kindAgent && (p.State == stateActive || p.State == stateJoined) {
+		if p.Kind == kindAgent && p.State == stateActive { // joined, it may not hear yet
 			return true
 		}
 	}

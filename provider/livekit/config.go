@@ -1,6 +1,7 @@
 package livekit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/superservices/voice/internal/vendorhttp"
+	"github.com/superservices/voice/provider"
 )
 
 // DefaultName is the name of a Provider whose Config gives none.
@@ -21,6 +23,7 @@ const DefaultName = "livekit"
 const (
 	DefaultAgentWait = 10 * time.Second
 	DefaultGoneAfter = 3 * time.Second
+	DefaultAgentGone = 8 * time.Second
 )
 
 // Config is of one LiveKit project. Two projects are two Providers with two Names.
@@ -53,8 +56,25 @@ type Config struct {
 	// Get says that the call is over, and how long after the answer that is not
 	// said at all. It is spent in the Get that notices. Default DefaultGoneAfter.
 	GoneAfter time.Duration
+	// AgentGone is how long an agent may be missing from a call before the call is
+	// ended as provider.OutcomeProviderFault, unless somebody else is there to talk
+	// to the callee: long enough for an agent to come back after a restart of the
+	// server. It is spent in the Get, or the webhook, that notices. Negative: such
+	// calls are left alone. Default DefaultAgentGone.
+	AgentGone time.Duration
 	// From is the caller's number; default one of the trunk's.
 	From string
+	// SIP, when set, returns what else LiveKit shall do about a call: headers,
+	// display name, DTMF and so on. An error fails the dial before anything is
+	// sent. It must be safe for concurrent use.
+	SIP func(ctx context.Context, req provider.Request) (SIPOptions, error)
+	// Egress, when set, records each call: a RoomEgress object of LiveKit's, such as
+	// {"room": {"audio_only": true, "file_outputs": [{"filepath":
+	// "calls/{identity}.ogg", "s3": {...}}]}}, which starts with the room. {identity}
+	// becomes the callee's participant identity; for tasks that name their own room
+	// it must be in the path, since only it tells WebhookHandler whose recording an
+	// egress_ended is about. It needs LiveKit's egress service.
+	Egress json.RawMessage `json:"-"`
 	// Webhooks: this project's webhooks reach a WebhookHandler, so that polling may
 	// wait for a silence. False: every call is polled.
 	Webhooks bool
@@ -128,6 +148,9 @@ func (c Config) checked() (Config, error) {
 	if c.GoneAfter == 0 {
 		c.GoneAfter = DefaultGoneAfter
 	}
+	if c.AgentGone == 0 {
+		c.AgentGone = DefaultAgentGone
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -141,6 +164,9 @@ func (c Config) checked() (Config, error) {
 		if err := f.wrong(); err != nil {
 			return c, fmt.Errorf("livekit: Config.%s: %w", f.name, err)
 		}
+	}
+	if err := checkEgress(c.Egress); err != nil {
+		return c, err
 	}
 	if c.AgentWait < 0 || c.GoneAfter < 0 {
 		return c, errors.New("livekit: Config.AgentWait and GoneAfter must not be negative: leave them zero for the defaults")

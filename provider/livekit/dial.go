@@ -1,6 +1,7 @@
 package livekit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type dial struct {
 	req        provider.Request
 	began      time.Time // when the ringing, or the agent, was asked for
 	made       room      // as CreateRoom answered
+	sip        SIPOptions
 }
 
 // call is the dial as it goes out.
@@ -48,7 +50,7 @@ func (d dial) call() provider.Call {
 	return provider.Call{ID: d.id(), Key: d.key, Status: provider.StatusQueued, From: d.from, CreatedAt: d.began}
 }
 
-func (p *Provider) newDial(req provider.Request) (dial, error) {
+func (p *Provider) newDial(ctx context.Context, req provider.Request) (dial, error) {
 	d := dial{key: req.Key, task: req.TaskID, from: req.From, ring: req.RingTimeout, most: req.MaxDuration, req: req}
 	if d.task == "" {
 		d.task, _, _ = provider.SplitKey(req.Key)
@@ -75,7 +77,9 @@ func (p *Provider) newDial(req provider.Request) (dial, error) {
 	case len(d.room) > maxRoomLen || strings.ContainsFunc(d.room, unicode.IsControl):
 		return d, fmt.Errorf("Request.Room is longer than %d bytes or has control characters", maxRoomLen)
 	}
-	return d, nil
+	var err error
+	d.sip, err = p.sipOptions(ctx, req)
+	return d, err
 }
 
 func (p *Provider) roomRequest(d dial) (createRoomRequest, error) {
@@ -90,6 +94,7 @@ func (p *Provider) roomRequest(d dial) (createRoomRequest, error) {
 	r := createRoomRequest{
 		Name: d.room, Metadata: string(meta),
 		EmptyTimeout: wholeSeconds(unused), DepartureTimeout: wholeSeconds(roomLinger),
+		Egress: p.egressFor(d.ref),
 	}
 	if p.cfg.AgentName == "" {
 		return r, nil
@@ -114,6 +119,9 @@ func (p *Provider) taskFor(d dial) task {
 		t.Attributes = d.attributes()
 		t.PhoneNumber, t.SIPTrunkID, t.SIPNumber = d.to, p.cfg.SIPTrunkID, d.from
 		t.RingingTimeout, t.MaxCallDuration = d.ring.Seconds(), d.most.Seconds()
+		if p.cfg.SIP != nil {
+			t.SIPOptions = &d.sip
+		}
 	}
 	return t
 }

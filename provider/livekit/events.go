@@ -15,6 +15,8 @@ type webhook struct {
 	CreatedAt   wireTime     `json:"createdAt"`
 	Room        *room        `json:"room"`
 	Participant *participant `json:"participant"`
+	Egress      *egressInfo  `json:"egressInfo"`
+	Result      *result      `json:"result"` // ResultEvent
 }
 
 // events turns a verified body into at most one event. The rest of what LiveKit
@@ -25,7 +27,17 @@ func (h *hook) events(ctx context.Context, body []byte) ([]provider.Event, error
 	if err := json.Unmarshal(body, &w); err != nil {
 		return nil, errors.New("livekit: the webhook is not LiveKit's JSON")
 	}
-	if w.Room == nil {
+	switch {
+	case w.Event == ResultEvent:
+		return h.result(w)
+	case w.Event == "egress_ended":
+		e, ok := recorded(w)
+		if !ok {
+			return nil, nil
+		}
+		e.Provider = h.provider
+		return []provider.Event{e}, nil
+	case w.Room == nil:
 		return nil, nil
 	}
 	data, _ := dataOf(w.Room.Metadata)
@@ -46,8 +58,9 @@ func (h *hook) events(ctx context.Context, body []byte) ([]provider.Event, error
 			call, ok = h.callee(ctx, w, key, data, left)
 		case kindAgent:
 			key = data.Key
-			report(&call, []participant{*w.Participant})
-			ok = left && (call.Transcript != "" || call.Summary != "" || call.RecordingURL != "")
+			if left {
+				call, ok = h.agentLeft(ctx, w, key)
+			}
 		}
 	case "room_finished":
 		key = data.Key
@@ -106,6 +119,10 @@ func (h *hook) callee(ctx context.Context, w webhook, key string, data roomData,
 		return c, false
 	}
 	c.Status, c.Outcome, c.Reason, c.EndedAt = provider.StatusEnded, end.outcome, string(p.DisconnectReason), w.CreatedAt.Time
+	if !answered {
+		return c, true // nobody spoke with an agent
+	}
+	report(&c, nil, w.Room)
 	if said := provider.Outcome(p.Attributes[AttrOutcome]); answered && knownOutcome(said) {
 		c.Outcome, c.Reason = said, AttrOutcome
 	}
@@ -140,5 +157,6 @@ func finished(w webhook, data roomData) (provider.Call, bool) {
 	default:
 		return c, false
 	}
+	report(&c, nil, w.Room)
 	return c, true
 }

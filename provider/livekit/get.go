@@ -12,13 +12,33 @@ import (
 // Get looks into the call's room. A call whose participant is gone has ended, as
 // completed, only if it is known to have been answered and is still missing in a
 // second look; otherwise it is ErrNotFound, which ends nothing (see the package's
-// documentation).
+// documentation). A call whose agent has left is ended by the Get that notices.
 func (p *Provider) Get(ctx context.Context, id provider.CallID) (provider.Call, error) {
 	r, ok := parseID(id)
 	if !ok {
 		return provider.Call{}, p.api.fail("get", provider.KindNotFound, "", errors.New("not an id of this provider"))
 	}
-	return p.look(ctx, "get", r, "")
+	c, err := p.look(ctx, "get", r, "")
+	if err != nil || c.Status != provider.StatusInProgress {
+		return c, err
+	}
+	return p.attended(ctx, r, c)
+}
+
+// attended ends a call whose agent has left, and returns it as it then stands.
+func (p *Provider) attended(ctx context.Context, r ref, c provider.Call) (provider.Call, error) {
+	if !p.tended() {
+		return c, nil
+	}
+	s, err := p.see(ctx, "get", r)
+	if err != nil || !p.deserted(s) {
+		return c, nil // it was seen a moment ago
+	}
+	over, ended, err := p.endDeserted(ctx, "get", r, c.Key)
+	if err != nil || !ended {
+		return c, nil // the next Get looks again
+	}
+	return c.Merge(over), nil
 }
 
 // Find looks for the call placed under key: in the room that derives from it, then,
@@ -126,7 +146,7 @@ func (p *Provider) look(ctx context.Context, op string, r ref, key string) (prov
 	}
 	switch {
 	case !at.IsZero():
-		return p.gone(ctx, op, r, key, at, s)
+		return p.gone(ctx, op, r, key, at, s, rm)
 	case data.AgentDials:
 		return provider.Call{ID: r.id(), Key: key, Status: provider.StatusQueued, CreatedAt: rm.CreationTime.Time, Raw: raw(rm, s.all...)}, nil
 	}
@@ -154,7 +174,7 @@ func (p *Provider) present(ctx context.Context, op string, r ref, key string, s 
 	if c.Status == provider.StatusEnded {
 		c.Outcome, c.Reason, c.EndedAt = provider.OutcomeCompleted, sipHangup, time.Now().UTC()
 	}
-	report(&c, s.all)
+	report(&c, s.all, nil)
 	c.Raw = raw(nil, s.all...)
 	return c, nil
 }
@@ -187,7 +207,7 @@ func (p *Provider) answeredAt(ctx context.Context, op string, r ref, answered bo
 // gone says that an answered call has ended, unless it was answered only now, or a
 // second look finds it back: a server that restarts drops the participant, and the
 // call joins again as another.
-func (p *Provider) gone(ctx context.Context, op string, r ref, key string, answered time.Time, first sight) (provider.Call, error) {
+func (p *Provider) gone(ctx context.Context, op string, r ref, key string, answered time.Time, first sight, rm *room) (provider.Call, error) {
 	ended := time.Now().UTC()
 	if ended.Sub(answered) < p.cfg.GoneAfter {
 		return provider.Call{}, p.notFound(op)
@@ -210,8 +230,8 @@ func (p *Provider) gone(ctx context.Context, op string, r ref, key string, answe
 		ID: r.id(), Key: key, Status: provider.StatusEnded, Outcome: provider.OutcomeCompleted,
 		Reason: "participant_gone", AnsweredAt: answered, EndedAt: ended, Raw: raw(nil, first.all...),
 	}
-	report(&c, first.all)
-	report(&c, s.all)
+	report(&c, first.all, rm)
+	report(&c, s.all, nil)
 	return c, nil
 }
 
@@ -221,35 +241,4 @@ func snapshot(r ref, p participant) provider.Call {
 		ID: r.id(), Key: p.Attributes[AttrKey], Status: p.status(),
 		CreatedAt: p.JoinedAt.Time, AnsweredAt: p.answerTime(),
 	}
-}
-
-// report adds what the agent has put on itself, or on the callee.
-func report(c *provider.Call, ps []participant) {
-	for _, p := range ps {
-		if p.Kind != kindAgent && (c.Key == "" || p.Attributes[AttrKey] != c.Key) {
-			continue
-		}
-		set := func(dst *string, attr string) {
-			if v := p.Attributes[attr]; v != "" {
-				*dst = v
-			}
-		}
-		set(&c.Transcript, AttrTranscript)
-		set(&c.Summary, AttrSummary)
-		set(&c.RecordingURL, AttrRecordingURL)
-		if o := provider.Outcome(p.Attributes[AttrOutcome]); c.Status == provider.StatusEnded && knownOutcome(o) {
-			c.Outcome, c.Reason = o, AttrOutcome
-		}
-	}
-}
-
-// knownOutcome is for what an agent may say; anything else is left out.
-func knownOutcome(o provider.Outcome) bool {
-	switch o {
-	case provider.OutcomeCompleted, provider.OutcomeVoicemail, provider.OutcomeNoAnswer, provider.OutcomeBusy,
-		provider.OutcomeDeclined, provider.OutcomeInvalidNumber, provider.OutcomeCancelled, provider.OutcomeTimedOut,
-		provider.OutcomeProviderFault, provider.OutcomeUnknown:
-		return true
-	}
-	return false
 }

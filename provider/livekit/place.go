@@ -11,7 +11,7 @@ import (
 // unanswered call comes back as ended; a live one has been answered, except with
 // Config.AgentDials, where it is queued.
 func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Call, error) {
-	d, err := p.newDial(req)
+	d, err := p.newDial(ctx, req)
 	if err != nil {
 		return provider.Call{}, p.fail(provider.KindInvalidRequest, "", err)
 	}

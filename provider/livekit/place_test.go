@@ -107,7 +107,7 @@ func TestPlaceSends(t *testing.T) {
 func TestRingLimits(t *testing.T) {
 	p := newWorld(t, worldConfig{}).Provider
 	for in, want := range map[time.Duration]time.Duration{0: 45 * time.Second, time.Second: time.Second, time.Hour: time.Minute} {
-		if d, err := p.newDial(provider.Request{Key: "t/1", To: "x", RingTimeout: in}); err != nil || d.ring != want || d.most != 15*time.Minute {
+		if d, err := p.newDial(t.Context(), provider.Request{Key: "t/1", To: "x", RingTimeout: in}); err != nil || d.ring != want || d.most != 15*time.Minute {
 			t.Errorf("%v: ring %v, longest %v, %v", in, d.ring, d.most, err)
 		}
 	}

@@ -23,6 +23,7 @@ func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) 
 		ParticipantAttributes: d.attributes(),
 		RingingTimeout:        wireDuration(d.ring), MaxCallDuration: wireDuration(d.most + afterDeadline),
 		WaitUntilAnswered: true,
+		SIPOptions:        d.sip,
 	})
 	if err != nil {
 		p.discard(ctx, d)
@@ -31,9 +32,9 @@ func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) 
 	sent := time.Now()
 	d.began = sent.UTC()
 	call := d.call()
-	told := p.tellWhenThere(ctx, d)
+	watched := p.watch(ctx, d)
 	reply, err := p.placer.Post(ctx, vendorhttp.Send{URL: url, Header: h, Body: body, Timeout: d.ring + answerMargin})
-	told()
+	agentLost := watched()
 	switch {
 	case provider.KindOf(err).NotPlaced():
 		p.discard(ctx, d)
@@ -46,43 +47,13 @@ func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) 
 		return call, nil
 	}
 	v := judge(reply)
+	if v.cancelled && agentLost {
+		v = verdict{outcome: provider.OutcomeProviderFault, code: codeAgentLeft}
+	}
 	if v.cancelled {
 		v = p.whoCancelled(ctx, d, v, time.Since(sent))
 	}
 	return p.settle(ctx, d, call, v, reply)
-}
-
-// tellWhenThere calls OnPlaced once the callee is in the room, dialled or ringing:
-// not before, since until then LiveKit may still refuse the dial, and a call that
-// was told of cannot be taken back. The func it returns stops looking and waits.
-func (p *Provider) tellWhenThere(ctx context.Context, d dial) func() {
-	if d.req.OnPlaced == nil {
-		return func() {}
-	}
-	ctx, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for wait := p.gap; ; wait = min(2*wait, maxGap) {
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
-			ps, _ := p.api.participants(ctx, "place", d.room) // looked for again
-			if _, there := callee(ps, d.ref); !there {
-				continue
-			}
-			if err := d.req.OnPlaced(d.call()); err != nil {
-				p.log.WarnContext(ctx, "livekit: the id of a call could not be kept", "key", d.key, "error", err)
-			}
-			return
-		}
-	}()
-	return func() {
-		stop()
-		<-done
-	}
 }
 
 // whoCancelled decides about an answer that a ring limit gives, and also somebody

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -13,9 +14,9 @@ import (
 // webhookSkew is how far LiveKit's clock and ours may differ.
 const webhookSkew = time.Minute
 
-// verifier checks that body came from LiveKit; authorization is the header, which
-// holds the token and no scheme.
-type verifier func(authorization string, body []byte) error
+// verifier checks the token that came in the headers, before the body is read, and
+// returns what checks the body.
+type verifier func(h http.Header) (checkBody func(body []byte) error, err error)
 
 type webhookClaims struct {
 	jwt.RegisteredClaims
@@ -32,18 +33,30 @@ func newVerifier(apiKey, secret string) verifier {
 		jwt.WithLeeway(webhookSkew),
 	)
 	key := func(*jwt.Token) (any, error) { return []byte(secret), nil }
-	return func(authorization string, body []byte) error {
+	return func(h http.Header) (func([]byte) error, error) {
+		// The header holds the token and no scheme. Two are one too many.
+		authorization := h.Values("Authorization")
+		if len(authorization) != 1 {
+			return nil, errors.New("not one Authorization header")
+		}
 		var c webhookClaims
-		if _, err := parser.ParseWithClaims(authorization, &c, key); err != nil {
-			return reasonOf(err)
+		if _, err := parser.ParseWithClaims(authorization[0], &c, key); err != nil {
+			return nil, reasonOf(err)
 		}
-		sum := sha256.Sum256(body)
-		want := base64.StdEncoding.EncodeToString(sum[:])
-		if subtle.ConstantTimeCompare([]byte(c.SHA256), []byte(want)) != 1 {
-			return errors.New("the body is not the one that was signed")
+		if c.SHA256 == "" {
+			return nil, errors.New("the token is for no body")
 		}
-		return nil
+		return c.checkBody, nil
 	}
+}
+
+func (c webhookClaims) checkBody(body []byte) error {
+	sum := sha256.Sum256(body)
+	want := base64.StdEncoding.EncodeToString(sum[:])
+	if subtle.ConstantTimeCompare([]byte(c.SHA256), []byte(want)) != 1 {
+		return errors.New("the body is not the one that was signed")
+	}
+	return nil
 }
 
 // reasonOf keeps the kind of a token's fault and drops its content.

@@ -31,8 +31,11 @@ type WebhookConfig struct {
 	// without a pause "busy" would sometimes be recorded as "declined". Default
 	// DefaultHoldBack; negative: none, for agents that dial.
 	HoldBack time.Duration
+	// Calls, when set, is the Provider that places these calls: a call whose agent
+	// has left is then ended at once, not when polling sees it. May be nil.
+	Calls *Provider
 	// Observe takes notices: a forged webhook, a reason no rule knows, a second
-	// participant under one key. May be nil.
+	// participant under one key, an event that no task waits for. May be nil.
 	Observe func(ctx context.Context, n provider.Notice)
 	// Logger default: none.
 	Logger *slog.Logger
@@ -74,29 +77,38 @@ func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, e
 	case sink == nil:
 		return nil, errors.New("livekit: WebhookHandler: sink is nil")
 	}
-	h := &hook{provider: cfg.Provider, holdBack: cfg.HoldBack, observe: cfg.Observe, log: cfg.Logger, verify: newVerifier(cfg.APIKey, cfg.APISecret)}
+	h := &hook{provider: cfg.Provider, calls: cfg.Calls, holdBack: cfg.HoldBack, observe: cfg.Observe, log: cfg.Logger, verify: newVerifier(cfg.APIKey, cfg.APISecret)}
 	return provider.WebhookHandler(h.parse, h.holding(sink)), nil
 }
 
 type hook struct {
 	provider string
 	holdBack time.Duration
+	calls    *Provider
 	observe  func(ctx context.Context, n provider.Notice)
 	log      *slog.Logger
 	verify   verifier
 }
 
 func (h *hook) parse(r *http.Request) ([]provider.Event, error) {
+	checkBody, err := h.verify(r.Header)
+	if err != nil {
+		return nil, h.forged(r.Context(), err)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("livekit: webhook: reading the body: %w", err)
 	}
-	if err := h.verify(r.Header.Get("Authorization"), body); err != nil {
-		h.observe(r.Context(), provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.provider})
-		h.log.WarnContext(r.Context(), "livekit: a webhook was not authentic", "error", err)
-		return nil, provider.ErrBadSignature
+	if err := checkBody(body); err != nil {
+		return nil, h.forged(r.Context(), err)
 	}
 	return h.events(r.Context(), body)
+}
+
+func (h *hook) forged(ctx context.Context, why error) error {
+	h.observe(ctx, provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.provider, N: 1})
+	h.log.WarnContext(ctx, "livekit: a webhook was not authentic", "error", why)
+	return provider.ErrBadSignature
 }
 
 var errTooEarly = errors.New("livekit: Place may know better")
@@ -106,12 +118,18 @@ var errTooEarly = errors.New("livekit: Place may know better")
 func (h *hook) holding(sink provider.EventSink) provider.EventSink {
 	return provider.EventSinkFunc(func(ctx context.Context, e provider.Event) error {
 		c := e.Call
-		if c.Status == provider.StatusEnded && c.Outcome != provider.OutcomeCompleted && c.AnsweredAt.IsZero() {
+		firm := c.Reason == ResultEvent || c.Reason == codeAgentLeft // nobody sends, or sees, these again
+		if !firm && c.Status == provider.StatusEnded && c.Outcome != provider.OutcomeCompleted && c.AnsweredAt.IsZero() {
 			// At is in whole seconds. A clock that is further off holds nothing back.
 			if age := time.Since(e.At); age < h.holdBack && age > -h.holdBack {
 				return errTooEarly
 			}
 		}
-		return sink.Deliver(ctx, e)
+		err := sink.Deliver(ctx, e)
+		if errors.Is(err, provider.ErrUnknownCall) {
+			taskID, _, _ := provider.SplitKey(e.Key)
+			h.observe(ctx, provider.Notice{Kind: provider.NoticeStrayEvent, Provider: h.provider, TaskID: taskID, Key: e.Key, N: 1})
+		}
+		return err
 	})
 }

@@ -116,7 +116,7 @@ func TestWebhookSignature(t *testing.T) {
 		}
 	}
 	big := strings.Repeat("x", 5<<20)
-	if got := post(receiver(t, WebhookConfig{}, nil), signed(big), big); got != 400 {
+	if got := post(receiver(t, WebhookConfig{}, nil), signed(big), big); got != 413 {
 		t.Errorf("5 MiB: %d", got)
 	}
 }

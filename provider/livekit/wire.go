@@ -19,6 +19,7 @@ type createRoomRequest struct {
 	DepartureTimeout int             `json:"departure_timeout,omitempty"`
 	Metadata         string          `json:"metadata,omitempty"`
 	Agents           []agentDispatch `json:"agents,omitempty"`
+	Egress           json.RawMessage `json:"egress,omitempty"` // RoomEgress
 }
 
 type agentDispatch struct {
@@ -37,6 +38,7 @@ type sipRequest struct {
 	RingingTimeout        wireDuration      `json:"ringing_timeout"`
 	MaxCallDuration       wireDuration      `json:"max_call_duration"`
 	WaitUntilAnswered     bool              `json:"wait_until_answered"`
+	SIPOptions
 }
 
 type room struct {
@@ -63,7 +65,6 @@ func (r *room) UnmarshalJSON(b []byte) error {
 const (
 	kindSIP      = "SIP"
 	kindAgent    = "AGENT"
-	stateJoined  = "JOINED"
 	stateActive  = "ACTIVE"
 	attrStatus   = "sip.callStatus"
 	attrCallFull = "sip.callIDFull"
@@ -77,6 +78,7 @@ type participant struct {
 	State            wireEnum          `json:"state,omitempty"`
 	Kind             wireEnum          `json:"kind,omitempty"`
 	Attributes       map[string]string `json:"attributes,omitempty"`
+	Metadata         string            `json:"metadata,omitempty"`
 	JoinedAt         wireTime          `json:"joined_at,omitzero"`
 	DisconnectReason wireEnum          `json:"disconnect_reason,omitempty"`
 }
@@ -206,6 +208,8 @@ type task struct {
 	SIPNumber       string  `json:"sip_number,omitempty"`
 	RingingTimeout  float64 `json:"ringing_timeout,omitempty"`
 	MaxCallDuration float64 `json:"max_call_duration,omitempty"`
+	// SIPOptions are what Config.SIP says, spelt as CreateSIPParticipant has them.
+	SIPOptions *SIPOptions `json:"sip_options,omitempty"`
 }
 
 // raw is the vendor's object for hosts that decorate: the decoded part of it.

@@ -45,6 +45,8 @@ type worldConfig struct {
 	pace carrier.Pace
 	hook *WebhookConfig // nil: no webhooks
 	sink func(e provider.Event) error
+	// calls gives the receiver of webhooks the provider.
+	calls bool
 
 	refusal time.Duration // how long the dial's answer takes at least
 }
@@ -63,11 +65,6 @@ func newWorld(t *testing.T, wc worldConfig) *world {
 	if wc.fake.AgentDelay == 0 {
 		wc.fake.AgentDelay = 5 * time.Millisecond
 	}
-	if wc.hook != nil {
-		wc.fake.WebhookURL = w.serveHook(t, wc)
-	}
-	w.lk = fakelivekit.New(wc.fake)
-	t.Cleanup(w.lk.Close)
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.record(r)
 		if strings.HasSuffix(r.URL.Path, "/CreateSIPParticipant") {
@@ -85,8 +82,16 @@ func newWorld(t *testing.T, wc worldConfig) *world {
 	if wc.cfg.GoneAfter == 0 {
 		wc.cfg.GoneAfter = 60 * time.Millisecond
 	}
+	if wc.cfg.AgentGone == 0 {
+		wc.cfg.AgentGone = wc.cfg.GoneAfter
+	}
 	w.cfg = wc.cfg
 	w.Provider = w.again(t)
+	if wc.hook != nil {
+		wc.fake.WebhookURL = w.serveHook(t, wc)
+	}
+	w.lk = fakelivekit.New(wc.fake)
+	t.Cleanup(w.lk.Close)
 	return w
 }
 
@@ -136,6 +141,9 @@ func (w *world) serveHook(t *testing.T, wc worldConfig) string {
 	cfg := *wc.hook
 	cfg.APIKey, cfg.APISecret = testKey, testSecret
 	cfg.Observe = func(_ context.Context, n provider.Notice) { w.notices <- n }
+	if wc.calls {
+		cfg.Calls = w.Provider
+	}
 	h, err := WebhookHandler(cfg, provider.EventSinkFunc(func(_ context.Context, e provider.Event) error {
 		if wc.sink != nil {
 			if err := wc.sink(e); err != nil {

@@ -1,9 +1,10 @@
 package vapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"hash/fnv"
 	"math"
 	"regexp"
 	"strings"
@@ -40,10 +41,11 @@ const instructionsVariable = "instructions"
 
 // createCall is the body of POST /call. Vapi refuses properties it does not know.
 type createCall struct {
-	AssistantID   string         `json:"assistantId"`
-	PhoneNumberID string         `json:"phoneNumberId"`
-	Customer      createCustomer `json:"customer"`
-	Overrides     overrides      `json:"assistantOverrides"`
+	AssistantID   string          `json:"assistantId,omitempty"`
+	Assistant     json.RawMessage `json:"assistant,omitempty"` // instead of an id
+	PhoneNumberID string          `json:"phoneNumberId"`
+	Customer      createCustomer  `json:"customer"`
+	Overrides     json.RawMessage `json:"assistantOverrides"`
 }
 
 type createCustomer struct {
@@ -73,6 +75,7 @@ type transportConfiguration struct {
 // OpenAPI document in May 2025, and a strict reading of that document refuses it.
 type server struct {
 	URL         string            `json:"url"`
+	Credential  string            `json:"credentialId,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
 	BackoffPlan backoffPlan       `json:"backoffPlan"`
 }
@@ -92,50 +95,86 @@ var reportPlan = backoffPlan{
 }
 
 // body makes the body of POST /call, or says what is missing for one.
-func (p *Provider) body(req provider.Request) ([]byte, createCall, error) {
-	taskID, _, ok := provider.SplitKey(req.Key)
-	if !ok {
-		return nil, createCall{}, errors.New(`Request.Key must be "<task_id>/<n>"`)
-	}
-	var data map[string]json.RawMessage
-	if len(req.Data) > 0 {
-		if err := json.Unmarshal(req.Data, &data); err != nil {
-			return nil, createCall{}, errors.New("Request.Data is not a JSON object")
-		}
+func (p *Provider) body(ctx context.Context, req provider.Request) ([]byte, createCall, error) {
+	data, err := dataOf(req)
+	if err != nil {
+		return nil, createCall{}, err
 	}
 	c := createCall{
-		AssistantID:   firstOf(text(data["vapi_agent_id"]), p.cfg.AssistantID, req.AgentID),
-		PhoneNumberID: firstOf(req.From, p.cfg.PhoneNumberID),
+		PhoneNumberID: p.callerID(req),
 		Customer:      customer(req),
-		Overrides: overrides{
-			VariableValues:     variables(data, req.Instructions),
-			Metadata:           map[string]string{MetadataKey: req.Key, MetadataTaskID: taskID},
-			MaxDurationSeconds: seconds(req.MaxDuration, minDuration, maxDuration),
-		},
+	}
+	if c.Assistant, err = hostObject(ctx, "Assistant", p.cfg.Assistant, req); err != nil {
+		return nil, c, err
+	}
+	if c.Assistant == nil {
+		c.AssistantID = firstOf(text(data["vapi_agent_id"]), p.cfg.AssistantID, req.AgentID)
 	}
 	switch {
-	case c.AssistantID == "":
+	case c.Assistant == nil && c.AssistantID == "":
 		return nil, c, errors.New("there is no assistant: set vapi_agent_id in the task's data, Config.AssistantID or the task's agent_id")
 	case c.PhoneNumberID == "":
 		return nil, c, errors.New("there is no number to call from: set Config.PhoneNumberID (VAPI_PHONE_NUMBER_ID) or Request.From")
 	case req.To == "":
 		return nil, c, errors.New("Request.To is empty")
 	}
-	if ring := seconds(req.RingTimeout, time.Second, maxRing); ring > 0 {
-		c.Overrides.Transports = []transportConfiguration{{Provider: "twilio", Timeout: ring}}
+	theirs, err := hostObject(ctx, "Overrides", p.cfg.Overrides, req)
+	if err != nil {
+		return nil, c, err
 	}
-	if p.cfg.WebhookURL != "" {
-		c.Overrides.Server = &server{URL: p.cfg.WebhookURL, BackoffPlan: reportPlan}
-		if p.cfg.WebhookSecret != "" {
-			c.Overrides.Server.Headers = map[string]string{secretHeader: p.cfg.WebhookSecret}
-		}
-		c.Overrides.ServerMessages = []string{typeStatusUpdate, typeEndOfCallReport}
+	if c.Overrides, err = join(theirs, p.overrides(req, data)); err != nil {
+		return nil, c, err
 	}
 	b, err := json.Marshal(c)
 	if err != nil {
-		return nil, c, fmt.Errorf("the request cannot be written as JSON: %w", err)
+		return nil, c, errors.New("the request cannot be written as JSON: check what Config.Assistant returns")
 	}
 	return b, c, nil
+}
+
+func dataOf(req provider.Request) (data map[string]json.RawMessage, err error) {
+	if _, _, ok := provider.SplitKey(req.Key); !ok {
+		return nil, errors.New(`Request.Key must be "<task_id>/<n>"`)
+	}
+	if len(req.Data) > 0 && json.Unmarshal(req.Data, &data) != nil {
+		return nil, errors.New("Request.Data is not a JSON object")
+	}
+	return data, nil
+}
+
+// callerID is the Vapi id of the number to call from.
+func (p *Provider) callerID(req provider.Request) string {
+	pool := p.cfg.PhoneNumberIDs
+	if p.cfg.PhoneNumberID != "" {
+		pool = append([]string{p.cfg.PhoneNumberID}, pool...)
+	}
+	if req.From != "" || len(pool) == 0 {
+		return req.From
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(req.Key))
+	return pool[h.Sum32()%uint32(len(pool))]
+}
+
+// overrides are what this package sets for a call.
+func (p *Provider) overrides(req provider.Request, data map[string]json.RawMessage) overrides {
+	taskID, _, _ := provider.SplitKey(req.Key)
+	o := overrides{
+		VariableValues:     variables(data, req.Instructions),
+		Metadata:           map[string]string{MetadataKey: req.Key, MetadataTaskID: taskID},
+		MaxDurationSeconds: seconds(req.MaxDuration, minDuration, maxDuration),
+	}
+	if ring := seconds(req.RingTimeout, time.Second, maxRing); ring > 0 {
+		o.Transports = []transportConfiguration{{Provider: "twilio", Timeout: ring}}
+	}
+	if p.cfg.WebhookURL != "" {
+		o.Server = &server{URL: p.cfg.WebhookURL, Credential: p.cfg.WebhookCredentialID, BackoffPlan: reportPlan}
+		if p.cfg.WebhookSecret != "" {
+			o.Server.Headers = map[string]string{secretHeader: p.cfg.WebhookSecret}
+		}
+		o.ServerMessages = []string{typeStatusUpdate, typeEndOfCallReport}
+	}
+	return o
 }
 
 var sipURI = regexp.MustCompile(`(?i)^sips?:`)

@@ -3,7 +3,6 @@ package vapi
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/superservices/voice/internal/vendorhttp"
@@ -51,6 +50,10 @@ type wireCall struct {
 	} `json:"transport,omitzero"`
 
 	Monitor wireMonitor `json:"monitor,omitzero"` // for End only; never written
+
+	Limits struct {
+		Blocked bool `json:"concurrencyBlocked,omitempty"`
+	} `json:"subscriptionLimits,omitzero"` // in the answer to POST only
 
 	partial bool // from a status update: what is missing may be there
 }
@@ -126,7 +129,7 @@ func (w *wireCall) call() (c provider.Call, mapped bool) {
 	c = provider.Call{
 		ID: provider.CallID(w.ID), Key: w.key(), Status: statuses[w.Status], From: w.PhoneNumber.Number,
 		CreatedAt: w.CreatedAt.Time, AnsweredAt: w.StartedAt.Time, EndedAt: w.EndedAt.Time,
-		Transcript: w.Artifact.Transcript, Summary: w.Analysis.Summary, RecordingURL: w.recording(), CostUSD: w.Cost,
+		Transcript: w.transcript(), Summary: w.Analysis.Summary, RecordingURL: w.recording(), CostUSD: w.Cost,
 	}
 	mapped = true
 	switch c.Status {
@@ -135,8 +138,10 @@ func (w *wireCall) call() (c provider.Call, mapped bool) {
 	case provider.StatusEnded:
 		c.Reason = vendorhttp.Scrub(w.EndedReason, w.Customer.Name, w.Customer.Number, w.Customer.SIPURI)
 		c.Outcome, mapped = outcomeOf(w.EndedReason)
+		c.Outcome = sharpen(c.Outcome, w.EndedReason, w.EndedMessage)
 		c.NoSpeech = w.noSpeech(c.Outcome)
 	}
+	w.EndedReason, w.EndedMessage = vendorhttp.Scrub(w.EndedReason), vendorhttp.Scrub(w.EndedMessage)
 	if raw, err := json.Marshal(w); err == nil {
 		c.Raw = raw
 	}
@@ -195,23 +200,4 @@ func (w *wireCall) noSpeech(o provider.Outcome) bool {
 		return !w.EndedAt.IsZero() && w.EndedAt.Sub(w.StartedAt.Time) <= briefFault
 	}
 	return true
-}
-
-// speech reports whether the callee spoke according to messages and transcript,
-// and whether those tell at all.
-func (w *wireCall) speech() (spoke, told bool) {
-	var messages []struct {
-		Role    string `json:"role"`
-		Message string `json:"message"`
-		Content string `json:"content"`
-	}
-	if decode(w.Artifact.Messages, &messages) == nil {
-		told = len(messages) > 0
-		for _, m := range messages {
-			if (m.Role == "user" || m.Role == "customer") && strings.TrimSpace(m.Message+m.Content) != "" {
-				return true, true
-			}
-		}
-	}
-	return strings.Contains(w.Artifact.Transcript, "User:"), told
 }

@@ -1,6 +1,7 @@
 package vapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/superservices/voice/internal/vendorhttp"
+	"github.com/superservices/voice/provider"
 )
 
 // Defaults of Config.
@@ -30,8 +33,23 @@ type Config struct {
 	// PhoneNumberID is the Vapi id of the number to call from
 	// (VAPI_PHONE_NUMBER_ID). Required unless every Request has From.
 	PhoneNumberID string
+	// PhoneNumberIDs is a pool of numbers to call from, besides PhoneNumberID, for
+	// carriers that bound the calls of one number. A dial's key chooses among them,
+	// so that a dial that is sent again calls from the same one.
+	PhoneNumberIDs []string
 	// AssistantID is used when the task names none.
 	AssistantID string
+	// Assistant, when set, returns the whole assistant for a call, as an object of
+	// Vapi's CreateAssistantDTO; nil means one by its id, as without this func. An
+	// error fails the dial before anything is sent. It must be safe for concurrent
+	// use, and so must Overrides.
+	Assistant func(ctx context.Context, req provider.Request) (json.RawMessage, error)
+	// Overrides, when set, returns an object of Vapi's AssistantOverrides for a
+	// call: model, voice, voicemailDetection and so on (the task's model_config is
+	// used nowhere else). What this package sets stands above it; variableValues,
+	// metadata and serverMessages are joined, where names of yours and of the
+	// task's data meet yours count.
+	Overrides func(ctx context.Context, req provider.Request) (json.RawMessage, error)
 	// BaseURL is where the API is (VAPI_BASE_URL): https, or http on this
 	// machine. Default DefaultBaseURL.
 	BaseURL string
@@ -43,17 +61,26 @@ type Config struct {
 	// (VAPI_WEBHOOK_SECRET). Empty: the account authenticates its webhooks in
 	// another way, which WebhookConfig.Verify then checks.
 	WebhookSecret string
+	// WebhookCredentialID is the id of a credential kept at Vapi (bearer, OAuth or
+	// HMAC) that its webhooks carry; WebhookConfig.Verify then checks it. Used with
+	// WebhookURL.
+	WebhookCredentialID string
 	// HTTPClient is for everything but Place, which takes its proxy and TLS
 	// settings only: its connection rules are its own. Its Transport must be nil
 	// or an *http.Transport. Default: a client with a timeout of 30 s. Redirects
 	// are never followed.
 	HTTPClient *http.Client
+	// Observe, when set, is told of reasons for an end that no rule knows
+	// (provider.NoticeUnmappedReason), once for a call of ours that polling finds
+	// so. It must not block.
+	Observe func(ctx context.Context, n provider.Notice)
 	// Logger gets a line for what an operator may want to look into. Default: none.
 	Logger *slog.Logger
 }
 
 // ConfigFromEnv reads this package's variables (VAPI_AUTH_TOKEN,
-// VAPI_PHONE_NUMBER_ID, VAPI_BASE_URL, VAPI_WEBHOOK_SECRET); pass os.Getenv. An
+// VAPI_PHONE_NUMBER_ID, VAPI_BASE_URL, VAPI_WEBHOOK_SECRET); pass os.Getenv.
+// VAPI_PHONE_NUMBER_ID may name a pool, separated by commas. An
 // error names the variable that is wrong. A missing one is none: New says what is
 // required, and the host may fill it in first.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
@@ -64,7 +91,6 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		check func(string) error
 	}{
 		{"VAPI_AUTH_TOKEN", &c.AuthToken, checkToken},
-		{"VAPI_PHONE_NUMBER_ID", &c.PhoneNumberID, checkToken},
 		{"VAPI_BASE_URL", &c.BaseURL, checkURL},
 		{"VAPI_WEBHOOK_SECRET", &c.WebhookSecret, checkToken},
 	} {
@@ -77,7 +103,29 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 		}
 		*v.to = value
 	}
+	pool := splitIDs(getenv("VAPI_PHONE_NUMBER_ID"))
+	for _, id := range pool {
+		if err := checkToken(id); err != nil {
+			return Config{}, fmt.Errorf("vapi: VAPI_PHONE_NUMBER_ID: %w", err)
+		}
+	}
+	if len(pool) > 0 {
+		c.PhoneNumberID, c.PhoneNumberIDs = pool[0], pool[1:]
+	}
 	return c, nil
+}
+
+// splitIDs reads a list separated by commas. A single id is kept as it is, white
+// space and all, for checkToken to object to.
+func splitIDs(list string) (ids []string) {
+	if !strings.Contains(list, ",") {
+		ids = append(ids, list)
+	} else {
+		for id := range strings.SplitSeq(list, ",") {
+			ids = append(ids, strings.TrimSpace(id))
+		}
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
@@ -109,12 +157,22 @@ func (c Config) checked() (Config, error) {
 		{"BaseURL", c.BaseURL, checkURL},
 		{"WebhookURL", c.WebhookURL, checkWebhookURL},
 		{"WebhookSecret", c.WebhookSecret, checkToken},
+		{"WebhookCredentialID", c.WebhookCredentialID, checkToken},
 	} {
 		if f.value == "" {
 			continue
 		}
 		if err := f.check(f.value); err != nil {
 			return c, fmt.Errorf("vapi: Config.%s: %w", f.name, err)
+		}
+	}
+	c.PhoneNumberIDs = slices.Clone(c.PhoneNumberIDs)
+	for _, id := range c.PhoneNumberIDs {
+		if id == "" {
+			return c, errors.New("vapi: Config.PhoneNumberIDs holds an empty id: remove it")
+		}
+		if err := checkToken(id); err != nil {
+			return c, fmt.Errorf("vapi: Config.PhoneNumberIDs: %w", err)
 		}
 	}
 	if c.WebhookSecret != "" && c.WebhookURL == "" {

@@ -167,3 +167,17 @@ func shared(t *testing.T, name string) []byte {
 }
 
 func millis(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }
+
+// answering is a Provider on a platform that answers every request alike, and how
+// many it got.
+func answering(t *testing.T, status int, body string, change ...func(*Config)) (*Provider, *int) {
+	t.Helper()
+	hits := new(int)
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		*hits++
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	})
+	return newProvider(t, append([]func(*Config){func(c *Config) { c.BaseURL = url }}, change...)...), hits
+}

@@ -44,7 +44,7 @@ func (p *Provider) Find(ctx context.Context, key string, since time.Time) (provi
 		if w.key() != key {
 			continue
 		}
-		c := p.call(w)
+		c := p.call(ctx, w)
 		if c.From == "" {
 			c.From = w.PhoneNumberID
 		}
@@ -63,7 +63,7 @@ func (p *Provider) List(ctx context.Context, since time.Time) iter.Seq2[provider
 				yield(provider.Call{}, err)
 				return
 			}
-			if w.outbound() && !yield(p.call(w), nil) {
+			if w.outbound() && !yield(p.call(ctx, w), nil) {
 				return
 			}
 		}

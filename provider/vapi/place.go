@@ -25,7 +25,7 @@ const placeTimeout = 30 * time.Second
 // fast, KindUnauthenticated, KindNotFound; KindUnavailable when no connection came
 // about; KindOutcomeUnknown for everything else.
 func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Call, error) {
-	body, sent, err := p.body(req)
+	body, sent, err := p.body(ctx, req)
 	if err != nil {
 		return provider.Call{}, p.fail("place", provider.KindInvalidRequest, 0, err)
 	}
@@ -37,15 +37,17 @@ func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Ca
 	}
 	switch {
 	case reply.Status >= 200 && reply.Status <= 299:
-		return p.accepted(req, sent, reply)
+		return p.accepted(ctx, req, sent, reply)
 	default:
 		return p.refused(req, reply.Status, reply.Body, reply.Header)
 	}
 }
 
 // accepted reads an answer of 2xx: a call, or a batch of one, told apart by
-// "results". Anything without an id leaves open what was placed.
-func (p *Provider) accepted(req provider.Request, sent createCall, reply vendorhttp.Reply) (provider.Call, error) {
+// "results". Anything without an id leaves open what was placed. A call that waits
+// for a line, "scheduled" or not, is a live one: Vapi may dial it at any moment, so
+// it is followed and never dialled again.
+func (p *Provider) accepted(ctx context.Context, req provider.Request, sent createCall, reply vendorhttp.Reply) (provider.Call, error) {
 	unknown := func(why error) (provider.Call, error) {
 		p.log.Error("vapi: a call may have been placed, but the answer does not say which", "provider", p.cfg.Name, "key", req.Key, "status", reply.Status)
 		return provider.Call{}, p.fail("place", provider.KindOutcomeUnknown, reply.Status, why)
@@ -80,7 +82,10 @@ func (p *Provider) accepted(req provider.Request, sent createCall, reply vendorh
 	if err != nil {
 		return unknown(err)
 	}
-	c := p.call(w)
+	if w.Limits.Blocked {
+		p.log.Warn("vapi: all of the account's lines are in use: the call was taken and waits", "provider", p.cfg.Name, "key", req.Key, "call_id", w.ID, "status", w.Status)
+	}
+	c := p.call(ctx, w)
 	c.Key = req.Key
 	if c.From == "" {
 		c.From = sent.PhoneNumberID

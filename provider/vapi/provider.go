@@ -32,6 +32,8 @@ type Provider struct {
 	placer *vendorhttp.Placer
 	reader *vendorhttp.Reader
 	log    *slog.Logger
+
+	unmapped unmapped
 }
 
 var (
@@ -82,7 +84,7 @@ func (p *Provider) Get(ctx context.Context, id provider.CallID) (provider.Call, 
 	if err != nil {
 		return provider.Call{}, err
 	}
-	return p.call(w), nil
+	return p.call(ctx, w), nil
 }
 
 func (p *Provider) get(ctx context.Context, op string, id provider.CallID) (*wireCall, error) {
@@ -105,15 +107,6 @@ func (p *Provider) get(ctx context.Context, op string, id provider.CallID) (*wir
 		return nil, p.fail(op, provider.KindUnavailable, reply.Status, errors.New("the answer is about another call"))
 	}
 	return w, nil
-}
-
-// call translates w and logs a reason that no rule knows.
-func (p *Provider) call(w *wireCall) provider.Call {
-	c, mapped := w.call()
-	if !mapped {
-		p.log.Warn("vapi: no rule for endedReason", "provider", p.cfg.Name, "call_id", c.ID, "reason", c.Reason)
-	}
-	return c
 }
 
 // readError is nil for a whole answer of 2xx to a read.

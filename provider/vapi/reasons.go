@@ -128,6 +128,26 @@ func outcomeOf(reason string) (o provider.Outcome, mapped bool) {
 	return provider.OutcomeUnknown, false
 }
 
+// Words of an endedMessage that tell apart what one endedReason lumps together.
+var (
+	saysBadNumber = regexp.MustCompile(`(?i)\b(unallocated|unassigned|misdialed|does not exist|no such number)\b|\bnot (a )?(valid|in service)\b|\binvalid (phone |to )?number\b|\bsip[^0-9]{0,10}(404|410|484|604)\b`)
+	saysForbidden = regexp.MustCompile(`(?i)\bpermissions?\b|\bnot (enabled|authorized|allowed|permitted)\b|\bgeo`)
+)
+
+// sharpen reads the human text beside a reason that stands for a bad number, a
+// country the account may not call and a fault of the carrier alike. Only the words
+// that name one of the first two change the outcome.
+func sharpen(o provider.Outcome, reason, message string) provider.Outcome {
+	switch {
+	case !has("failed-to-connect")(strings.ToLower(reason)):
+	case saysForbidden.MatchString(message):
+		return provider.OutcomeConfigError
+	case saysBadNumber.MatchString(message):
+		return provider.OutcomeInvalidNumber
+	}
+	return o
+}
+
 // neverConnected reports whether a call that ended for this reason, with outcome o,
 // cannot have been answered.
 func neverConnected(reason string, o provider.Outcome) bool {

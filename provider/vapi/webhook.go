@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/superservices/voice/provider"
 )
@@ -28,16 +29,28 @@ type WebhookConfig struct {
 	// DefaultName.
 	Provider string
 	// Secret is what X-Vapi-Secret must hold (VAPI_WEBHOOK_SECRET), compared in
-	// constant time. One of Secret and Verify is required; with both, both must
-	// agree.
+	// constant time. One of Secret, Bearer, HMAC and Verify is required; of several
+	// all must agree.
 	Secret string
-	// Verify is for accounts whose webhooks carry an HMAC, OAuth or bearer
-	// credential: it gets the headers and the body as it came, and an error of
+	// Bearer is for a credential of Vapi's that sends a token.
+	Bearer *Bearer
+	// HMAC is for a credential of Vapi's that signs the body. It alone proves that a
+	// body is whole and new.
+	HMAC *HMAC
+	// Verify is for whatever else webhooks carry (OAuth, a gateway's own signature):
+	// it gets the headers and the body as it came, and an error of
 	// its refuses the request. It must compare in constant time and be safe for
 	// concurrent use.
 	Verify func(h http.Header, body []byte) error
-	// Observe, when set, is told of what is worth counting: forged webhooks, and
-	// reasons for an end that no rule knows. It must not block.
+	// MaxAge, when set, refuses a message that says of itself to be older than
+	// that, or as far in the future. It is for accounts with a secret or a token
+	// only, which do not sign the time; an old message does no harm besides, since
+	// the end of a call is final. Choose it longer than queues in between may hold
+	// a request. Default: none.
+	MaxAge time.Duration
+	// Observe, when set, is told of what is worth counting: forged webhooks,
+	// reasons for an end that no rule knows, and events that no task waits for. It
+	// must not block.
 	Observe func(ctx context.Context, n provider.Notice)
 	// Logger gets a line for each of these. Default: none.
 	Logger *slog.Logger
@@ -71,19 +84,44 @@ func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, e
 		return nil, errors.New("vapi: WebhookHandler: sink is nil: pass a *voicetask.Client or another provider.EventSink")
 	case !validName.MatchString(cfg.Provider):
 		return nil, fmt.Errorf("vapi: WebhookConfig.Provider is %q: set it to the Name of the Provider that places the calls", cfg.Provider)
-	case cfg.Secret == "" && cfg.Verify == nil:
-		return nil, errors.New("vapi: WebhookConfig: set Secret (VAPI_WEBHOOK_SECRET) or Verify: anybody could end calls in your books otherwise")
+	case cfg.Secret == "" && cfg.Verify == nil && cfg.Bearer == nil && cfg.HMAC == nil:
+		return nil, errors.New("vapi: WebhookConfig: set Secret (VAPI_WEBHOOK_SECRET), Bearer, HMAC or Verify: anybody could end calls in your books otherwise")
+	case cfg.MaxAge < 0:
+		return nil, errors.New("vapi: WebhookConfig.MaxAge must not be negative: leave it zero for no limit")
 	}
 	if cfg.Secret != "" {
 		if err := checkToken(cfg.Secret); err != nil {
 			return nil, fmt.Errorf("vapi: WebhookConfig.Secret: %w", err)
 		}
 	}
-	h := webhook{cfg}
-	return provider.WebhookHandler(h.parse, sink), nil
+	h := webhook{cfg: cfg}
+	var err error
+	if h.bearer, err = cfg.Bearer.checked(); err != nil {
+		return nil, fmt.Errorf("vapi: WebhookConfig.Bearer: %w", err)
+	}
+	if h.hmac, err = cfg.HMAC.checked(); err != nil {
+		return nil, fmt.Errorf("vapi: WebhookConfig.HMAC: %w", err)
+	}
+	return provider.WebhookHandler(h.parse, h.counting(sink)), nil
 }
 
-type webhook struct{ cfg WebhookConfig }
+type webhook struct {
+	cfg    WebhookConfig
+	bearer *Bearer // checked copies; nil: not used
+	hmac   *HMAC
+}
+
+// counting tells of events that the sink has no task for.
+func (h webhook) counting(sink provider.EventSink) provider.EventSink {
+	return provider.EventSinkFunc(func(ctx context.Context, e provider.Event) error {
+		err := sink.Deliver(ctx, e)
+		if errors.Is(err, provider.ErrUnknownCall) {
+			taskID, _, _ := provider.SplitKey(e.Key)
+			h.observe(ctx, provider.Notice{Kind: provider.NoticeStrayEvent, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
+		}
+		return err
+	})
+}
 
 func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
 	body, err := h.verified(r)
@@ -94,6 +132,9 @@ func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
 	if err != nil || e == nil {
 		return nil, err
 	}
+	if h.cfg.MaxAge > 0 && time.Since(e.At).Abs() > h.cfg.MaxAge {
+		return nil, h.forged(r.Context())
+	}
 	e.Provider = h.cfg.Provider
 	if !mapped {
 		taskID, _, _ := provider.SplitKey(e.Key)
@@ -103,17 +144,20 @@ func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
 	return []provider.Event{*e}, nil
 }
 
-// verified returns the body of an authentic request. The header is looked at
-// first: who lacks it gets no body read.
+// verified returns the body of an authentic request. The headers are looked at
+// first: who lacks what they must hold gets no body read.
 func (h webhook) verified(r *http.Request) ([]byte, error) {
-	if h.cfg.Secret != "" && !sameSecret(r.Header.Values(secretHeader), h.cfg.Secret) {
+	known := (h.cfg.Secret == "" || sameSecret(r.Header.Values(secretHeader), h.cfg.Secret)) &&
+		(h.bearer == nil || h.bearer.verify(r.Header)) &&
+		(h.hmac == nil || h.hmac.plausible(r.Header, time.Now()))
+	if !known {
 		return nil, h.forged(r.Context())
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("vapi: webhook: reading the body: %w", err)
 	}
-	if h.cfg.Verify != nil && h.cfg.Verify(r.Header.Clone(), body) != nil {
+	if h.hmac != nil && !h.hmac.verify(r.Header, body) || h.cfg.Verify != nil && h.cfg.Verify(r.Header.Clone(), body) != nil {
 		return nil, h.forged(r.Context())
 	}
 	return body, nil

@@ -210,7 +210,7 @@ func TestWebhookMessages(t *testing.T) {
 		}
 	}
 	huge := `{"message":{"type":"status-update","x":"` + strings.Repeat("x", 5<<20) + `"}}`
-	if code := post(webhooks(t, new(inbox)), huge, signed); code != 400 {
+	if code := post(webhooks(t, new(inbox)), huge, signed); code != 413 {
 		t.Errorf("5 MiB: %d", code)
 	}
 }

@@ -139,3 +139,54 @@ func (s *Server) HangUp(roomName, identity string) bool {
 	c.leg.Hangup()
 	return true
 }
+
+// DropAgents is what the death of a room's agents looks like.
+func (s *Server) DropAgents(roomName, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[roomName]
+	if r == nil {
+		return
+	}
+	for _, p := range r.participants {
+		if p.kind == "AGENT" {
+			s.leave(r, p, reason)
+		}
+	}
+}
+
+// SetMetadata sets the metadata of the agents in a room, as they do themselves.
+func (s *Server) SetMetadata(roomName, metadata string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[roomName]; r != nil {
+		for _, p := range r.participants {
+			if p.kind == "AGENT" {
+				p.metadata = metadata
+			}
+		}
+	}
+}
+
+// EndEgress tells of a recording of the room that was stored as location.
+func (s *Server) EndEgress(roomName, filename, location string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rooms[roomName]
+	if r == nil {
+		r = &room{name: roomName}
+	}
+	s.emit(r, event{Event: "egress_ended", Egress: object{
+		"egressId": newID("EG"), "roomName": roomName, "status": "EGRESS_COMPLETE",
+		"fileResults": []object{{"filename": filename, "location": location, "duration": "3000000000"}},
+	}})
+}
+
+// AddAgent lets an agent join a room, as one that was lost and comes back.
+func (s *Server) AddAgent(roomName string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.rooms[roomName]; r != nil {
+		s.join(r, &participant{sid: newID("PA"), identity: newID("agent"), kind: "AGENT", joinedAt: time.Now().UTC(), attributes: map[string]string{}})
+	}
+}

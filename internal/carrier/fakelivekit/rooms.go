@@ -25,6 +25,7 @@ type room struct {
 
 type participant struct {
 	sid, identity, name, kind string
+	metadata                  string
 	attributes                map[string]string
 	joinedAt                  time.Time
 	hiddenUntil               time.Time
@@ -281,7 +282,7 @@ func (r *room) camel() object {
 
 func (p *participant) snake() object {
 	return object{
-		"sid": p.sid, "identity": p.identity, "name": p.name, "state": "ACTIVE", "kind": p.kind, "metadata": "",
+		"sid": p.sid, "identity": p.identity, "name": p.name, "state": "ACTIVE", "kind": p.kind, "metadata": p.metadata,
 		"attributes": maps.Clone(p.attributes), "joined_at": unix(p.joinedAt), "joined_at_ms": strconv.FormatInt(p.joinedAt.UnixMilli(), 10),
 		"disconnect_reason": "UNKNOWN_REASON", "tracks": []object{}, "is_publisher": true, "region": "", "version": 1,
 	}
@@ -291,6 +292,9 @@ func (p *participant) camel(reason string) object {
 	o := object{"sid": p.sid, "identity": p.identity, "state": "ACTIVE", "kind": p.kind, "joinedAt": unix(p.joinedAt)}
 	if len(p.attributes) > 0 {
 		o["attributes"] = maps.Clone(p.attributes)
+	}
+	if p.metadata != "" {
+		o["metadata"] = p.metadata
 	}
 	if reason != "" {
 		o["state"], o["disconnectReason"] = "DISCONNECTED", reason

@@ -18,6 +18,7 @@ type event struct {
 	Event         string `json:"event"`
 	Room          object `json:"room,omitempty"`
 	Participant   object `json:"participant,omitempty"`
+	Egress        object `json:"egressInfo,omitempty"`
 	ID            string `json:"id"`
 	CreatedAt     string `json:"createdAt"`
 	RoomEndReason string `json:"roomEndReason,omitempty"`

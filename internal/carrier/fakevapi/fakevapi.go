@@ -16,6 +16,7 @@ package fakevapi
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,11 @@ type Config struct {
 	Second time.Duration
 	// Webhooks sends the webhooks. Default: a client with a timeout of 20 s.
 	Webhooks *http.Client
+	// Check, when set, is asked about each request to the API (control URLs are
+	// none) with its body, which it may also read from r. An error of it is kept
+	// for Violations and answered with 400. It is how a test holds requests against
+	// the vendor's own document.
+	Check func(r *http.Request, body []byte) error
 	// MaxCalls bounds what is remembered: then the oldest ended call goes.
 	// Default 100,000.
 	MaxCalls int
@@ -60,6 +66,8 @@ type Server struct {
 	faults   []Fault
 	findLag  time.Duration
 	hooks    Webhooks
+	checked  int
+	breaches []error
 	closed   chan struct{}
 	once     sync.Once
 	busy     sync.WaitGroup // webhooks on their way
@@ -101,7 +109,12 @@ func New(cfg Config) (*Server, error) {
 }
 
 // ServeHTTP serves the API.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.Check != nil && !strings.HasPrefix(r.URL.Path, "/control/") && !s.lawful(w, r) {
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
 
 // Close stops the sending of webhooks and waits for those on their way. Calls on
 // the network go on.

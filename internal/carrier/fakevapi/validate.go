@@ -31,12 +31,14 @@ var (
 	knownServer  = []string{"timeoutSeconds", "credentialId", "staticIpAddressesEnabled", "encryptedPaths", "url", "headers", "backoffPlan", "secret"}
 	knownBackoff = []string{"type", "maxRetries", "baseDelaySeconds", "excludedStatusCodes"}
 
-	serverMessages = []string{"status-update", "end-of-call-report"} // those sent here
+	serverMessages = []string{"status-update", "end-of-call-report", // those sent here
+		"tool-calls", "transcript", "hang", "conversation-update", "speech-update", "transfer-destination-request"}
 )
 
 type createBody struct {
-	AssistantID   string `json:"assistantId"`
-	PhoneNumberID string `json:"phoneNumberId"`
+	AssistantID   string         `json:"assistantId"`
+	Assistant     map[string]any `json:"assistant"`
+	PhoneNumberID string         `json:"phoneNumberId"`
 	Customer      struct {
 		Number     string `json:"number"`
 		SIPURI     string `json:"sipUri"`
@@ -104,7 +106,7 @@ func (b *createBody) complaints() (all []string) {
 	complain(c.SIPURI == "" && !e164.MatchString(c.Number), notE164)
 	complain(c.SIPURI != "" && !sipURI.MatchString(c.SIPURI), "customer.sipUri must be a valid SIP URI")
 	complain(utf8.RuneCountInString(c.Name) > 40, "customer.name must be shorter than or equal to 40 characters")
-	complain(b.AssistantID == "", "Need Either `assistantId`, `assistant`, `squadId` Or `squad`.")
+	complain(b.AssistantID == "" && b.Assistant == nil, "Need Either `assistantId`, `assistant`, `squadId` Or `squad`.")
 	complain(b.PhoneNumberID == "", "Need Either `phoneNumberId` Or `phoneNumber`.")
 	if d := b.Overrides.MaxDurationSeconds; d != nil {
 		complain(*d < 10, "assistantOverrides.maxDurationSeconds must not be less than 10")
