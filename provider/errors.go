@@ -171,8 +171,15 @@ func KindFromTransport(err error) Kind {
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect" || op.Op == "socks connect"),
 		errors.As(err, &dns),
 		errors.As(err, &verify), errors.As(err, &record) && record.Conn != nil, // Conn: only before the handshake
+		isHandshakeTimeout(err),
 		errors.As(err, &unknownCA), errors.As(err, &hostname), errors.As(err, &invalidCert):
 		return KindUnavailable
 	}
 	return KindOutcomeUnknown
+}
+
+// isHandshakeTimeout knows net/http's own error, which has no exported type, by its text.
+func isHandshakeTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout() && strings.Contains(err.Error(), "net/http: TLS handshake timeout")
 }

@@ -20,7 +20,7 @@ const (
 // Terminal reports whether a task of this status is over.
 func (s Status) Terminal() bool {
 	switch s {
-	case StatusCompleted, StatusFailed, StatusCancelled, StatusPartiallyCompleted:
+	case StatusCompleted, StatusFailed, StatusCancelled:
 		return true
 	}
 	return false

@@ -11,7 +11,7 @@ func TestTerminal(t *testing.T) {
 		store.StatusPending: false, store.StatusScheduled: false, store.StatusHold: false,
 		store.StatusProcessing: false, store.StatusInProgress: false, "": false, "of the future": false,
 		store.StatusCompleted: true, store.StatusFailed: true, store.StatusCancelled: true,
-		store.StatusPartiallyCompleted: true,
+		store.StatusPartiallyCompleted: false,
 	} {
 		if got := status.Terminal(); got != want {
 			t.Errorf("%q: got %v, want %v", status, got, want)

@@ -125,7 +125,11 @@ func (c *Client) start(ctx context.Context, t Task, isNew bool) error {
 	if err != nil || running {
 		return err
 	}
-	err = c.execute(ctx, t, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+	reuse := enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	if res, completed := c.outcome(ctx, t.ID); completed && leftToOther(res) {
+		reuse = enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE // to a Direct, which has let go of it
+	}
+	err = c.execute(ctx, t, reuse)
 	if errors.As(err, &started) {
 		return nil
 	}
@@ -305,17 +309,18 @@ func (c *Client) Erase(ctx context.Context, taskID string) error {
 	return c.ledger.erase(ctx, taskID)
 }
 
-// Running reports whether a workflow follows the task.
+// Running reports whether anything follows the task: a workflow, or a Direct whose
+// lease holds.
 func (c *Client) Running(ctx context.Context, taskID string) (bool, error) {
 	d, err := c.temporal.DescribeWorkflowExecution(ctx, WorkflowID(taskID), "")
-	if gone(err) {
-		_, err := c.ledger.get(ctx, taskID)
-		return false, err
-	}
-	if err != nil {
+	switch {
+	case err != nil && !gone(err):
 		return false, fmt.Errorf("voicetask: describing the workflow of task %s: %w", taskID, err)
+	case err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return true, nil
 	}
-	return d.GetWorkflowExecutionInfo().GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+	rec, err := c.ledger.get(ctx, taskID)
+	return err == nil && !rec.Status.Terminal() && directOwned(rec) && rec.LeaseUntil.After(c.cfg.Now()), err
 }
 
 // slim is what of an event enters history: key, call id, status, outcome and

@@ -30,7 +30,9 @@ type Direct struct {
 	ledger ledger
 	lister store.Lister
 
-	wake    chan struct{}
+	wake     chan struct{}
+	nextWalk time.Time // of Run's
+
 	mu      sync.Mutex
 	inHand  map[string]struct{}
 	running bool
@@ -44,6 +46,7 @@ const (
 	directTick     = time.Second
 	directRetry    = 10 * time.Second
 	recoverEvery   = time.Minute
+	walkEvery      = 5 * time.Second
 )
 
 // NewDirect checks cfg; cfg.Store must be a store.Lister too, and Durable unless
@@ -67,8 +70,7 @@ func NewDirect(cfg Config) (*Direct, error) {
 		acts: newActivities(cfg, owner, directLease),
 		wake: make(chan struct{}, 1), inHand: map[string]struct{}{},
 	}
-	d.ledger = ledger{store: cfg.Store, now: cfg.Now, observe: cfg.Observe, logger: cfg.Logger,
-		touch: func(r *store.Record) { r.DueAt = d.raw.now() }}
+	d.ledger = ledger{store: cfg.Store, now: cfg.Now, observe: cfg.Observe, logger: cfg.Logger}
 	return d, nil
 }
 
@@ -117,21 +119,50 @@ func (d *Direct) Run(ctx context.Context) error {
 }
 
 // startDue starts a step for each due row that is ours to work on. Rows of the other
-// engine may be due for long, a backlog of Temporal's say, and must not hide ours: it
-// looks further until it has seen one.
+// engine may be due for long, a backlog of Temporal's say, and must not hide ours:
+// where nothing but foreign rows is due, it looks through all open rows from time to
+// time.
 func (d *Direct) startDue(ctx, work context.Context, slots chan struct{}, steps *sync.WaitGroup) error {
-	const fewest, most = 2 * directInFlight, 64 * directInFlight
+	const page = 2 * directInFlight
 	now := d.raw.now()
-	for limit := fewest; ; limit *= 2 {
-		due, err := d.lister.List(ctx, store.Query{Statuses: openStatuses, DueBefore: now, Limit: limit})
-		if err != nil {
-			return err
-		}
-		ours := slices.DeleteFunc(due, func(r store.Record) bool { return !d.mine(r, now) })
-		if len(ours) > 0 || len(due) < limit || limit >= most {
-			return d.start(ctx, work, ours, slots, steps)
-		}
+	due, err := d.lister.List(ctx, store.Query{Statuses: openStatuses, DueBefore: now, Limit: page})
+	if err != nil {
+		return err
 	}
+	foreign := func(r store.Record) bool { return !d.mine(r, now) }
+	hidden := len(due) == page
+	ours := slices.DeleteFunc(due, foreign)
+	if len(ours) == 0 && hidden && now.After(d.nextWalk) {
+		d.nextWalk = now.Add(walkEvery)
+		return d.eachOpen(ctx, func(r store.Record) error {
+			if foreign(r) || r.DueAt.After(now) {
+				return nil
+			}
+			return d.start(ctx, work, []store.Record{r}, slots, steps)
+		})
+	}
+	return d.start(ctx, work, ours, slots, steps)
+}
+
+// eachOpen calls visit for each open row, page by page.
+func (d *Direct) eachOpen(ctx context.Context, visit func(r store.Record) error) error {
+	q := store.Query{Statuses: openStatuses, Limit: 200}
+	for ctx.Err() == nil {
+		page, err := d.lister.List(ctx, q)
+		if err != nil {
+			return fmt.Errorf("voicetask: listing open tasks: %w", err)
+		}
+		for _, r := range page {
+			if err := visit(r); err != nil {
+				return err
+			}
+		}
+		if len(page) < q.Limit {
+			return nil
+		}
+		q.After = page[len(page)-1].ID
+	}
+	return ctx.Err()
 }
 
 func (d *Direct) start(ctx, work context.Context, due []store.Record, slots chan struct{}, steps *sync.WaitGroup) error {
@@ -217,31 +248,22 @@ func (d *Direct) drain(steps *sync.WaitGroup) error {
 // many tasks that were. Run calls it at start and from time to time.
 func (d *Direct) Recover(ctx context.Context) (int, error) {
 	taken := 0
-	q := store.Query{Statuses: openStatuses, Limit: 200}
-	for {
-		page, err := d.lister.List(ctx, q)
-		if err != nil {
-			return taken, quiet(Task{}, fmt.Errorf("voicetask: listing open tasks: %w", err))
+	err := d.eachOpen(ctx, func(r store.Record) error {
+		now := d.raw.now()
+		interrupted := r.Status == store.StatusProcessing // in the middle of a dial
+		if r.Owner == d.owner || !d.mine(r, now) || (r.DueAt.After(now) && !interrupted) {
+			return nil
 		}
-		for _, r := range page {
-			now := d.raw.now()
-			interrupted := r.Status == store.StatusProcessing // in the middle of a dial
-			if r.Owner == d.owner || !d.mine(r, now) || (r.DueAt.After(now) && !interrupted) {
-				continue
-			}
-			r.Owner, r.LeaseUntil, r.DueAt = d.owner, d.raw.leaseUntil(), now
-			switch _, err := d.cfg.Store.Update(ctx, r); {
-			case err == nil:
-				taken++
-			case !errors.Is(err, store.ErrConflict): // another process was faster
-				return taken, quiet(Task{ID: r.ID}, fmt.Errorf("voicetask: taking over task %s: %w", r.ID, err))
-			}
+		r.Owner, r.LeaseUntil, r.DueAt = d.owner, d.raw.leaseUntil(), now
+		switch _, err := d.cfg.Store.Update(ctx, r); {
+		case err == nil:
+			taken++
+		case !errors.Is(err, store.ErrConflict): // another process was faster
+			return fmt.Errorf("voicetask: taking over task %s: %w", r.ID, err)
 		}
-		if len(page) < q.Limit {
-			return taken, nil
-		}
-		q.After = page[len(page)-1].ID
-	}
+		return nil
+	})
+	return taken, err
 }
 
 func (d *Direct) take(id string) bool {

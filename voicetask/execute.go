@@ -54,10 +54,14 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 		return Dialled{End: provider.OutcomeConfigError, Rule: RuleInvalid, Reason: err.Error()}, nil
 	}
 	rec, created, err := e.record(ctx, e.in.Task)
+	if errors.Is(err, ErrInvalidTask) { // too large for a row
+		return Dialled{End: provider.OutcomeConfigError, Rule: RuleInvalid, Reason: err.Error()}, nil
+	}
 	if err != nil {
 		return Dialled{}, err
 	}
 	e.rec = rec
+	e.in.Task = e.asSubmitted()
 	if e.rowWasLost(created) {
 		return e.lost(ctx)
 	}
@@ -78,6 +82,19 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 		return e.heed(ctx, verdict)
 	}
 	return e.dial(ctx)
+}
+
+// asSubmitted is the task with its unknown fields byte for byte: on its way through
+// Temporal JSON was compacted and escaped. The row has what was submitted.
+func (e *execution) asSubmitted() Task {
+	if len(e.rec.Task) == 0 || !sameTask(e.rec.Task, e.in.Task) {
+		return e.in.Task
+	}
+	t, err := ParseTask(e.rec.Task)
+	if err != nil {
+		return e.in.Task
+	}
+	return t
 }
 
 // answer completes a Dialled with what holds for all of them.

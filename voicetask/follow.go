@@ -20,12 +20,13 @@ import (
 // noted the end although its signal was lost. Absence is never an end.
 func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call, error) {
 	notYet := &later{delay: max(in.Policy.PollInterval, time.Second), why: "the call has not ended"}
-	rec, err := a.get(ctx, in.Task.ID)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return provider.Call{}, err
+	rec, storeErr := a.get(ctx, in.Task.ID)
+	if errors.Is(storeErr, store.ErrNotFound) {
+		storeErr = nil
 	}
 	known := provider.Call{ID: in.CallID, Key: in.Key}
-	if att := fence.Find(&rec, in.N); att != nil {
+	att := fence.Find(&rec, in.N)
+	if att != nil {
 		known = known.Merge(fence.CallOf(*att))
 		if att.State == store.AttemptEnded {
 			return a.fuller(ctx, in, known), nil
@@ -35,15 +36,15 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 	if !ok {
 		return provider.Call{}, fmt.Errorf("voicetask: provider %q is not registered on this worker: share one Config among the workers of a task queue", in.Provider)
 	}
-	if att := fence.Find(&rec, in.N); att != nil && len(att.OtherCallIDs) > 0 {
+	if att != nil && len(att.OtherCallIDs) > 0 {
 		a.endSecondCalls(ctx, p, *att)
 	}
-	c, err := a.ask(ctx, p, in.CallID)
+	c, err := a.askAbout(ctx, p, known, att)
 	switch {
-	case errors.Is(err, provider.ErrUnsupported):
+	case errors.Is(err, provider.ErrUnsupported) && storeErr == nil:
 		return known, nil // only events tell
 	case err != nil:
-		return provider.Call{}, notYet
+		return provider.Call{}, cmp.Or[error](storeErr, notYet)
 	}
 	c = known.Merge(c)
 	if c.Status == provider.StatusEnded {
@@ -53,13 +54,29 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 		a.keepWhole(ctx, in, c)
 		return forHistory(c), nil
 	}
-	if rec.ID != "" && known.AnsweredAt.IsZero() && !c.AnsweredAt.IsZero() {
+	if storeErr != nil {
+		return provider.Call{}, storeErr // the row is not there to be told, the call is still up
+	}
+	if rec.ID != "" && (known.AnsweredAt.IsZero() && !c.AnsweredAt.IsZero() || known.ID == "" && c.ID != "") {
 		// Answered is sticky in our own ledger: some platforms forget it.
 		if err := a.observe(ctx, &rec, in.N, in.Provider, c); err != nil {
 			return provider.Call{}, err
 		}
 	}
 	return provider.Call{}, notYet
+}
+
+// askAbout asks how a call stands. One that was told of without an id is looked for by
+// its key.
+func (a *activities) askAbout(ctx context.Context, p provider.Provider, known provider.Call, att *store.Attempt) (provider.Call, error) {
+	if known.ID != "" || att == nil {
+		return a.ask(ctx, p, known.ID)
+	}
+	e := &execution{activities: a, provider: p}
+	if c, found := e.find(ctx, *att); found {
+		return c, nil
+	}
+	return a.ask(ctx, p, known.ID)
 }
 
 // ask is Get, bounded.
@@ -108,6 +125,7 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 	}
 	rec, created, err := a.record(ctx, in.Task)
 	if err != nil {
+		a.endBlind(ctx, in)
 		return provider.Call{}, err
 	}
 	if in.Cancel && rec.CancelRequestedAt.IsZero() && !rec.Status.Terminal() {
@@ -153,6 +171,20 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 	return a.hangUp(ctx, p, in, known)
 }
 
+// endBlind hangs up a call whose id is known although the store is down: a person who
+// cancels must not wait for a database. The row is told when it is back.
+func (a *activities) endBlind(ctx context.Context, in CallInput) {
+	p, ok := a.cfg.Providers.Lookup(in.Provider)
+	if !ok || in.CallID == "" {
+		return
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), providerTimeout)
+	defer cancel()
+	if err := p.End(bounded, in.CallID); err != nil && !errors.Is(err, provider.ErrUnsupported) {
+		a.cfg.Logger.WarnContext(ctx, "a call could not be ended; it is tried again", "task_id", in.Task.ID, "dial", in.N, "error", quiet(in.Task, err))
+	}
+}
+
 // mayHaveRung reports whether a dial has passed the fence and was not proved to have
 // stayed here.
 func mayHaveRung(a *store.Attempt) bool {
@@ -192,6 +224,9 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 		return err
 	}
 	rec, _, err := a.record(ctx, in.Task)
+	if errors.Is(err, ErrInvalidTask) { // a row that says so, without what does not fit
+		rec, _, err = a.record(ctx, Task{ID: in.Task.ID, AgentID: in.Task.AgentID})
+	}
 	if err != nil {
 		return err
 	}

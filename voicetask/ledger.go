@@ -19,8 +19,6 @@ type ledger struct {
 	now     func() time.Time
 	observe func(ctx context.Context, n provider.Notice)
 	logger  *slog.Logger
-	// touch, where set, changes a row that an event has changed, in the same write.
-	touch func(r *store.Record)
 }
 
 func (l ledger) get(ctx context.Context, taskID string) (store.Record, error) {
@@ -92,8 +90,8 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 		if err := d.apply(r, n, l.now()); err != nil {
 			return err
 		}
-		if l.touch != nil && d.changed && !r.Status.Terminal() {
-			l.touch(r)
+		if d.changed && !r.Status.Terminal() && directOwned(*r) {
+			r.DueAt = l.now().UTC() // its Direct is to hear of it, whoever took the event
 		}
 		return nil
 	})
@@ -199,6 +197,9 @@ func (l ledger) requestCancel(ctx context.Context, taskID string) (store.Record,
 			return errNoChange
 		}
 		r.CancelRequestedAt = l.now().UTC()
+		if directOwned(*r) {
+			r.DueAt = r.CancelRequestedAt // a Direct finds it by that
+		}
 		return nil
 	})
 }

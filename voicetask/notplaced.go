@@ -22,7 +22,11 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 	var wait time.Duration
 	err := persist(ctx, func(ctx context.Context) error {
 		return e.move(ctx, &e.rec, func(r *store.Record) error {
-			sends := fence.Find(r, e.in.N).Sends
+			a := fence.Find(r, e.in.N)
+			if a == nil {
+				return fence.ErrNoAttempt // the store has lost it
+			}
+			sends := a.Sends
 			again = worthAnotherSend(kind) && sends < fence.MaxSends
 			wait = backoff(sends)
 			if vendor != nil {

@@ -83,7 +83,7 @@ func (s *Sweeper) restart(ctx context.Context, t Task) error {
 	if !ok {
 		return s.workflow.Submit(ctx, t)
 	}
-	if res, completed := e.outcome(ctx, t.ID); completed && !strings.HasPrefix(res.Reason, RuleOtherEngine+":") {
+	if res, completed := e.outcome(ctx, t.ID); completed && !leftToOther(res) {
 		s.cfg.Logger.ErrorContext(ctx, "a task had ended, but its row is open: the store has lost a write; recording the result again", "task_id", t.ID)
 		return s.acts.RecordResult(ctx, ResultInput{Task: t, Result: res})
 	}
@@ -91,6 +91,9 @@ func (s *Sweeper) restart(ctx context.Context, t Task) error {
 	s.raw.notice(ctx, provider.NoticeUnfollowed, "", t.ID, "")
 	return e.restart(ctx, t)
 }
+
+// leftToOther reports that a workflow ended because the other engine had its task.
+func leftToOther(r Result) bool { return strings.HasPrefix(r.Reason, RuleOtherEngine+":") }
 
 func (c *Client) restart(ctx context.Context, t Task) error { return c.start(ctx, t, false) }
 
