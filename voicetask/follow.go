@@ -256,7 +256,7 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
-	res, err := overtaken(r, res)
+	res, err := overtaken(r, res, now)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package voicetask_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,8 +25,10 @@ func TestResultThatTheLedgerContradicts(t *testing.T) {
 		"given up":        {store.Attempt{State: store.AttemptAborted}, false, provider.OutcomeCancelled, "suppression"},
 		"not placed":      {store.Attempt{State: store.AttemptNotSent, Sends: 1}, false, provider.OutcomeCancelled, "suppression"},
 		"never placed":    {store.Attempt{State: store.AttemptEnded, Sends: 3, Outcome: provider.OutcomeProviderFault}, false, provider.OutcomeCancelled, "suppression"},
-		"being sent":      {store.Attempt{State: store.AttemptSending, Sends: 1}, true, "", ""},
-		"up":              {store.Attempt{State: store.AttemptPlaced, Sends: 1, CallID: "call-1"}, true, "", ""},
+		"being sent":      {store.Attempt{State: store.AttemptSending, Sends: 1, SentAt: start}, true, "", ""},
+		"up":              {store.Attempt{State: store.AttemptPlaced, Sends: 1, SentAt: start, CallID: "call-1"}, true, "", ""},
+		"sent long ago":   {store.Attempt{State: store.AttemptSending, Sends: 1, SentAt: start.Add(-time.Hour)}, false, provider.OutcomeUnknown, voicetask.RuleUnknown},
+		"up for long":     {store.Attempt{State: store.AttemptPlaced, Sends: 1, SentAt: start.Add(-time.Hour), CallID: "call-1"}, false, provider.OutcomeUnknown, voicetask.RuleUnknown},
 		"unknown":         {store.Attempt{State: store.AttemptUnknown, Sends: 1, Outcome: provider.OutcomeUnknown}, false, provider.OutcomeUnknown, voicetask.RuleUnknown},
 		"ended meanwhile": {store.Attempt{State: store.AttemptEnded, Sends: 1, CallID: "call-1", Outcome: provider.OutcomeCompleted}, false, provider.OutcomeCompleted, voicetask.RuleOutcome},
 	} {
@@ -33,7 +36,7 @@ func TestResultThatTheLedgerContradicts(t *testing.T) {
 			s := store.NewMemory()
 			c.attempt.N, c.attempt.Key, c.attempt.Provider = 1, "t1/1", "vapi"
 			before := seed(t, s, func(r *store.Record) { r.Owner, r.Attempts = "temporal", []store.Attempt{c.attempt} })
-			a, err := voicetask.NewActivities(voicetask.Config{Providers: registry(t, providertest.NewFake("vapi")), Store: s})
+			a, err := voicetask.NewActivities(voicetask.Config{Providers: registry(t, providertest.NewFake("vapi")), Store: s, Now: func() time.Time { return start }})
 			require.NoError(t, err)
 			refused := voicetask.Result{TaskID: "t1", Status: store.StatusCancelled, Outcome: provider.OutcomeCancelled, Reason: "suppression: no"}
 			err = a.RecordResult(t.Context(), voicetask.ResultInput{Task: task(), Result: refused})
@@ -49,6 +52,7 @@ func TestResultThatTheLedgerContradicts(t *testing.T) {
 			res := storedResult(t, row)
 			require.Equal(t, c.want, res.Outcome)
 			require.Equal(t, c.attempt.CallID, res.Data.CallID)
+			require.NotContains(t, []store.AttemptState{store.AttemptReserved, store.AttemptSending, store.AttemptPlaced}, row.Attempts[0].State)
 		})
 	}
 }

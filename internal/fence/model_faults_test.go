@@ -17,7 +17,7 @@ func (m *model) outside(w world) {
 		m.deliver(w)
 	}
 	m.people(w)
-	m.sweep(w)
+	m.waited(w)
 	if w.left.losses > 0 && w.row.version > 0 && !w.row.over {
 		m.lose(w)
 	}
@@ -138,9 +138,9 @@ func (m *model) event(w world, k code, c provider.Call, id code, label string) {
 	}
 }
 
-// sweep settles a dial that is open, and that nobody looks at: its sender is gone, and
-// the workflow waits to record a result that does not know of it.
-func (m *model) sweep(w world) {
+// waited: a result that does not know of an open dial has waited for an hour. The sender
+// is gone, and nobody looks for its call.
+func (m *model) waited(w world) {
 	if w.flow != recording {
 		return
 	}
@@ -148,7 +148,7 @@ func (m *model) sweep(w world) {
 		if d := w.row.dials[k]; d.state == sending && d.token == dead && w.wire[k] == 0 && w.call[k] == noCall {
 			m.unknown(&w, code(k))
 			_ = w.modify(func(r *store.Record) error { return Unknown(r, k+1, "") })
-			m.emit("the sweeper gives up", fair, w)
+			m.emit("record: an hour has passed", fair, w)
 		}
 	}
 }

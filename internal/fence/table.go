@@ -57,7 +57,7 @@ var Transitions = []Transition{
 	{nameNotSent, store.AttemptSending, store.AttemptNotSent, bySender, "an error that proves that nothing was placed"},
 	{nameGiveUp, store.AttemptNotSent, store.AttemptEnded, "execute", "not worth another send, or 3 were made"},
 	{nameReplyLost, store.AttemptSending, store.AttemptSending, bySender, "the reply was lost: nobody is in mid-send any more"},
-	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; sweeper", "the send that was looked for in vain is still the one in the row"},
+	{nameUnknown, store.AttemptSending, store.AttemptUnknown, "execute, after the look window; record, after an hour", "the send that was looked for in vain is still the one in the row"},
 	{nameRowLost, None, store.AttemptUnknown, "execute", nobodyHas + "; n is the next number"},
 	{nameRowLost, store.AttemptReserved, store.AttemptUnknown, "execute", nobodyHas},
 	{nameRowLost, store.AttemptAborted, store.AttemptUnknown, "execute", nobodyHas},
