@@ -37,6 +37,20 @@ test-integration: $(TEMPORAL_CLI) ## Run the tests on a real Temporal dev server
 postgres: ## Install the PostgreSQL that the tests start (Debian, root or sudo); make test does so where it may
 	@$(INTEGRATION)/sqlstore/install-postgres.sh
 
+LIVEKIT := internal/integration/livekit
+.PHONY: test-livekit
+test-livekit: $(BIN)/livekit-server ## Run package livekit's scenarios on a real livekit-server
+	@command -v redis-server >/dev/null || { echo 'installing redis-server' >&2; \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+		$$sudo apt-get update -q >&2; $$sudo apt-get install -y -q --no-install-recommends redis-server >&2; } \
+		|| { echo 'redis-server is missing: apt-get install redis-server' >&2; exit 1; }
+	@cd $(LIVEKIT) && status=0; \
+	LIVEKIT_SERVER=$(BIN)/livekit-server go test -count=1 -v -timeout 15m ./... >$(BIN)/test-livekit.log 2>&1 || status=$$?; \
+	grep -P '^(PASS|FAIL)\t(?!github)' $(BIN)/test-livekit.log || true; \
+	sed -n 's/^PASS\t//p' $(BIN)/test-livekit.log | diff scenarios.txt - || status=1; \
+	if [ $$status != 0 ]; then grep -v '^===' $(BIN)/test-livekit.log | tail -n 100 >&2; exit 1; fi; \
+	echo "ok	all $$(wc -l <scenarios.txt) scenarios, and LiveKit's own library"
+
 .PHONY: test-examples
 test-examples: ## Run the examples' tests and count their lines
 	cd examples && go test $(TESTFLAGS) ./...
@@ -70,6 +84,7 @@ faults-short: build-faults ## The same in under 5 minutes
 
 .PHONY: build-faults
 build-faults: $(TEMPORAL_CLI)
+	@$(INTEGRATION)/sqlstore/install-postgres.sh -try
 	go build -o $(BIN)/carrier ./internal/carrier/cmd/carrier
 	cd $(INTEGRATION) && go build -o $(BIN)/faults ./faults/cmd/faults
 	cd $(INTEGRATION) && go build -tags voice_faults -o $(BIN)/faulthost ./faults/cmd/faulthost
@@ -80,6 +95,7 @@ lint: $(BIN)/staticcheck $(BIN)/workflowcheck ## Check format, vet, staticcheck,
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "gofmt would change: $$bad" >&2; exit 1; }
 	go vet ./...
 	cd $(INTEGRATION) && go vet ./...
+	cd $(LIVEKIT) && go vet ./...
 	cd examples && go vet ./...
 	$(BIN)/staticcheck ./...
 	$(BIN)/workflowcheck ./voicetask/...
@@ -92,6 +108,7 @@ fuzz: ## Fuzz the message decoder for a short while (FUZZTIME=30s)
 tidy-check: ## See that the module files are tidy
 	go mod tidy -diff
 	cd $(INTEGRATION) && go mod tidy -diff
+	cd $(LIVEKIT) && go mod tidy -diff
 	cd examples && go mod tidy -diff
 
 .PHONY: clean
@@ -111,6 +128,13 @@ $(BIN)/temporal: internal/tools/go.mod internal/tools/go.sum
 	@if [ -n "$(OTHER_CLI)" ]; then cp "$(OTHER_CLI)" $@; else \
 		echo 'building the Temporal dev server (once, takes some minutes) ...' >&2; \
 		cd internal/tools && go build -o $@ github.com/temporalio/cli/cmd/temporal; fi
+	@touch $@
+
+# The LiveKit server takes minutes to build, once.
+$(BIN)/livekit-server: internal/tools/livekit/go.mod internal/tools/livekit/go.sum
+	@mkdir -p $(@D)
+	@echo 'building livekit-server (once, takes some minutes) ...' >&2
+	@cd internal/tools/livekit && go build -o $@ github.com/livekit/livekit-server/cmd/server
 	@touch $@
 
 $(BIN)/staticcheck $(BIN)/workflowcheck: internal/tools/lint/go.mod internal/tools/lint/go.sum

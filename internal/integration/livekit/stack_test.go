@@ -73,7 +73,8 @@ func (p *process) kill() {
 
 // stack is a livekit-server with what it needs, on loopback only.
 type stack struct {
-	t       *testing.T
+	t       *testing.T // of the scenario that runs
+	owner   *testing.T // of the processes
 	dir     string
 	standin string // path of the binary
 	redis   string
@@ -122,7 +123,7 @@ func newStack(t *testing.T) *stack {
 	if _, err := os.Stat(server); err != nil {
 		missing(t, "livekit-server", "run make test-livekit, which builds it, or set LIVEKIT_SERVER")
 	}
-	s := &stack{t: t, dir: t.TempDir(), hooks: new(hooks)}
+	s := &stack{t: t, owner: t, dir: t.TempDir(), hooks: new(hooks)}
 	s.standin = filepath.Join(s.dir, "standin")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.standin, "./standin").CombinedOutput(); err != nil {
 		t.Fatalf("building the stand-in: %v\n%s", err, out)
@@ -174,7 +175,7 @@ logging: {level: info}
 
 func (s *stack) startServer(binary, config string) {
 	s.t.Helper()
-	s.server = start(s.t, filepath.Join(s.dir, "livekit.log"), binary, "--config", config)
+	s.server = start(s.owner, filepath.Join(s.dir, "livekit.log"), binary, "--config", config)
 	s.awaitServer()
 }
 
@@ -188,7 +189,7 @@ func (s *stack) restartServer(after time.Duration) {
 	s.t.Helper()
 	s.server.kill()
 	time.Sleep(after) // the length of the outage
-	s.server = start(s.t, s.server.log, s.server.Path, s.server.Args[1:]...)
+	s.server = start(s.owner, s.server.log, s.server.Path, s.server.Args[1:]...)
 	s.awaitServer()
 }
 
@@ -196,7 +197,7 @@ func (s *stack) play(name string, args ...string) (*process, string) {
 	s.t.Helper()
 	ledger := filepath.Join(s.dir, fmt.Sprintf("%s-%d.jsonl", name, time.Now().UnixNano()))
 	args = append(args, "-ledger", ledger, "-url", s.url, "-key", apiKey, "-secret", apiSecret)
-	p := start(s.t, filepath.Join(s.dir, name+".log"), s.standin, args...)
+	p := start(s.owner, filepath.Join(s.dir, name+".log"), s.standin, args...)
 	eventually(s.t, 30*time.Second, name+" is ready", func() bool { return len(read(s.t, ledger, "ready", "")) > 0 })
 	return p, ledger
 }
