@@ -43,6 +43,7 @@ const (
 	NoticeForgedWebhook   = "forged_webhook"   // a webhook failed verification
 	NoticeUnfollowed      = "unfollowed_task"  // nothing followed an open task: the sweeper had its workflow started again
 	NoticeDuplicateTask   = "duplicate_task"   // a task id came again with the same payload
+	NoticeBreakerOpen     = "breaker_open"     // an account failed many times in a row: no dials through it for a while
 	NoticeStrayEvent      = "stray_event"      // a genuine event for a call without a task yet, or whose task is over
 )
 

@@ -19,6 +19,8 @@ type activities struct {
 	cfg    Config
 	engine string
 	lease  time.Duration // of a claim; 0 = without end (Temporal)
+
+	breakers *breakers
 }
 
 // NewActivities checks cfg and returns the activities, wrapped by cfg.Wrap.
@@ -32,7 +34,7 @@ func NewActivities(cfg Config) (Activity, error) {
 // newActivities trusts cfg.
 func newActivities(cfg Config, engine string, lease time.Duration) Activity {
 	cfg = cfg.withDefaults()
-	var a Activity = &activities{cfg: cfg, engine: engine, lease: lease}
+	var a Activity = &activities{cfg: cfg, engine: engine, lease: lease, breakers: newBreakers(cfg.Breaker)}
 	if cfg.Wrap != nil {
 		a = cfg.Wrap(a)
 	}

@@ -27,6 +27,14 @@ type Config struct {
 	PolicyFor func(ctx context.Context, t Task) (Policy, error)
 	// ProviderFor names the provider; nil or "" = Registry.Select. An error is retried.
 	ProviderFor func(ctx context.Context, t Task) (string, error)
+	// Failover names the providers that may make a dial which the chosen one
+	// certainly did not place, in order: each is the next send of that dial, under
+	// the same key, of which there are three in all. A dial that may have been
+	// placed stays where it is. An error is retried. nil = none.
+	Failover func(ctx context.Context, t Task) ([]string, error)
+	// Breaker keeps dials from accounts that fail many times in a row; they go to the
+	// next of Failover, or wait. nil = none.
+	Breaker *Breaker
 	// Prepare has the last word on a Request: agent lookup, caller number. An error
 	// is retried, unless it wraps ErrInvalidTask: that ends the task config_error.
 	Prepare func(ctx context.Context, t Task, req *provider.Request) error

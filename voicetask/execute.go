@@ -43,6 +43,7 @@ type execution struct {
 
 	rec      store.Record
 	provider provider.Provider
+	line     []provider.Provider // that may make this dial, in order
 	traits   provider.Traits
 	policy   Policy // resolved
 	// hostRedial: the policy came with a Redial of the host's own.
@@ -79,6 +80,9 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 		return Dialled{}, err
 	}
 	if !verdict.passes() {
+		return e.heed(ctx, verdict)
+	}
+	if verdict := e.broken(ctx); !verdict.passes() {
 		return e.heed(ctx, verdict)
 	}
 	return e.dial(ctx)
@@ -221,7 +225,9 @@ func (e *execution) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.use(p)
+	if err := e.lineUp(ctx, p); err != nil {
+		return err
+	}
 	return e.resolvePolicy(ctx)
 }
 
@@ -499,6 +505,7 @@ func (e *execution) place(ctx context.Context, req provider.Request) (Dialled, e
 	case err == nil && c.Status == provider.StatusEnded && c.Outcome == "":
 		c.Outcome = provider.OutcomeUnknown
 	}
+	e.judged(ctx, err)
 	switch kind := provider.KindOf(err); {
 	case err == nil:
 		return e.placed(ctx, c)

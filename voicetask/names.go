@@ -35,6 +35,7 @@ const (
 	RuleRedial      = "redial"       // the policy's wait between two dials
 	RuleHours       = "hours"        // Config.Hours
 	RuleKillSwitch  = "kill_switch"  // Config.Enabled
+	RuleBreaker     = "breaker"      // Config.Breaker
 	RuleHold        = "hold"         // somebody put the task on hold
 	RuleCancel      = "cancel"       // somebody cancelled the task
 	RulePolicy      = "policy"       // the policy cannot work with the provider

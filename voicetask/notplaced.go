@@ -27,9 +27,13 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 				return fence.ErrNoAttempt // the store has lost it
 			}
 			sends := a.Sends
-			again = worthAnotherSend(kind) && sends < fence.MaxSends
+			elsewhere := e.untried(sends)
+			again = (worthAnotherSend(kind) || elsewhere) && sends < fence.MaxSends
 			wait = backoff(sends)
-			if vendor != nil {
+			switch {
+			case elsewhere:
+				wait = time.Second // what failed does not concern the next
+			case vendor != nil:
 				wait = max(wait, min(vendor.RetryAfter, time.Hour))
 			}
 			if err := fence.NotSent(r, e.in.N, e.token, kind, e.now().Add(wait)); err != nil {

@@ -28,6 +28,10 @@
 //     answered or refused at once is not told of before Place returns.
 //   - If no agent has joined within Config.AgentWait nobody is rung: the room is
 //     deleted and the error is KindUnavailable.
+//   - A call whose agent has left, with nobody else in the room, is ended as
+//     provider_fault ("agent_left"): while it rings by Place, later by the Get that
+//     notices or, with WebhookConfig.Calls, by the webhook. Config.AgentGone is how
+//     long the agent may take to come back.
 //   - LiveKit's own limits for ringing and for the longest call are always sent.
 //   - No error carries a number, a key or an answer's text.
 //
@@ -51,10 +55,16 @@
 //
 // The dispatch's metadata is a JSON object with key, task_id, agent_id, to_name,
 // instructions, model_config, data, room_name and participant_identity, the last
-// being the callee's. The agent may set attributes on itself that the call then
-// carries: [AttrOutcome] (say "voicemail"), [AttrTranscript], [AttrSummary],
-// [AttrRecordingURL]. An outcome that is to reach webhooks too belongs on the
-// callee's participant, set before the callee leaves.
+// being the callee's. The agent may say what the call then carries, [AttrOutcome]
+// (say "voicemail"), [AttrTranscript], [AttrSummary], [AttrRecordingURL], in any of
+// these places: attributes of itself or of the callee; an object with those names as
+// its own metadata or among the room's; or a post to WebhookHandler ([ResultEvent]).
+// A transcript may be the history of a LiveKit agent as JSON. An outcome that is to
+// reach webhooks too belongs on the callee's participant or in the room's metadata,
+// set before the callee leaves.
+//
+// Config.Egress records each call; WebhookHandler then tells where the recording is.
+// Config.SIP passes headers, a display name, DTMF and more to the SIP side.
 //
 // With Config.AgentDials the agent dials instead of this package: the metadata then
 // also has phone_number, sip_trunk_id, sip_number, ringing_timeout and
@@ -64,4 +74,17 @@
 // for the callee. Only webhooks tell how a call ended that no poll has seen answered.
 // phone_number is left out in the other mode on purpose: an agent
 // that dials when it sees one would ring the callee a second time.
+//
+// # Out of scope
+//
+// Inbound calls and dispatch rules, trunks (make them with LiveKit's own tools),
+// transfers (an agent may make one: the callee's call goes on while somebody is with
+// them), CreateDispatch (it adds an agent each time; the room's creation dispatches
+// one), dialling without waiting for the answer (the SIP status would be lost), and
+// LiveKit's failover between regions (its clients send a request again, which would
+// ring twice). "Answered" is the network's word: whether a machine or an early answer
+// of the carrier is on the line is the agent's to judge. Older versions of LiveKit's
+// SIP service left a phone ringing when its call was ended, or let a call outlast its
+// limit; have a recent one. Some statuses of the SIP side reach webhooks only from
+// recent servers on; before, a trunk's fault looks like any other.
 package livekit

@@ -16,13 +16,18 @@
 //
 // With Config.WebhookURL set, each call asks Vapi to report to that address, and
 // [WebhookHandler] serves it. Vapi then sends a report again for about two minutes
-// if it is not taken (its own default is not to); polling covers the rest.
+// if it is not taken (its own default is not to); polling covers the rest. A report
+// is believed if it holds the shared secret (WebhookConfig.Secret), a token
+// ([Bearer]) or a signature ([HMAC]); the last alone proves that it is whole and new,
+// within a window. A replay of any changes nothing: the end of a call is final.
 //
 // # What a call is made of
 //
-// A dial is one POST /call. The assistant is the task's vapi_agent_id, else
-// Config.AssistantID, else Request.AgentID; the caller's number is Request.From
-// (the id of a Vapi phone number), else Config.PhoneNumberID. The task's data
+// A dial is one POST /call for one callee. The assistant is what Config.Assistant
+// returns, else the task's vapi_agent_id, Config.AssistantID or Request.AgentID by its
+// id; Config.Overrides may change it for the call (model, voice, voicemail detection).
+// The caller's number is Request.From (the id of a Vapi phone number), else one of
+// Config.PhoneNumberID and Config.PhoneNumberIDs, chosen by the key. The task's data
 // become the assistant's variables, so a prompt may say {{context}}, except what is
 // for the library and not for a prompt: contact_number, token, provider, quality,
 // room, vapi_agent_id, user_id, document_id and thread_id. Request.Instructions is
@@ -36,8 +41,13 @@
 //     connection of its own, and only a refusal in Vapi's own words, or proof that
 //     nothing was sent, counts as not placed. Server errors, redirects, HTML,
 //     unreadable answers and silence are provider.KindOutcomeUnknown.
-//   - A call that Vapi has put off (status "scheduled", when all lines are in use) is
-//     a live call with provider.StatusQueued: Vapi will dial it. End deletes it.
+//   - A full account is told in many ways: 400, 404 and 429 are refusals
+//     (KindRateLimited), an end at once is an outcome (rate_limited), and a call that
+//     Vapi has put off (status "scheduled", or concurrencyBlocked) is
+//     a live call with provider.StatusQueued: Vapi may dial it. End deletes it.
+//   - The outcome is known when the call ends; transcript, summary and cost may come
+//     seconds later, in a second report or a later Get. The transcript is in the form
+//     of provider.Turns.
 //   - A malformed number is an answer (provider.OutcomeInvalidNumber), an empty
 //     wallet is not, though Vapi says both with status 400.
 //   - Find lists the account's calls and compares metadata, since Vapi cannot filter
@@ -45,6 +55,20 @@
 //   - Call.Raw, errors and logs hold no secrets: what leaves this package of Vapi's
 //     objects is a list of known fields, and the control URL of a call, which is a
 //     secret, is asked for when it is needed and then forgotten.
+//
+// # Out of scope
+//
+// Batches (customers), schedulePlan, campaigns, squads and workflows: the library
+// dials one callee at a time and keeps the schedule itself. Inbound and web calls:
+// their events are taken and dropped. Messages that want an answer (tool-calls,
+// assistant-request, transfer-destination-request): give the tool or the assistant a
+// server of its own, [WebhookHandler] answers all of them with an empty 204.
+// Detecting voicemail is the assistant's: without it a machine looks like a talk or a
+// silence. The ring limit is sent for Twilio only, elsewhere Vapi's 60 s hold.
+// Signatures in the style of Svix, OAuth2 and the list of Vapi's addresses:
+// WebhookConfig.Verify, or the proxy. Fetching recordings (their addresses need the
+// account's key or expire), erasing a call's data at Vapi, saying something into a
+// live call. Vapi has no reason that says "declined": mobile networks report busy.
 //
 // # Sources
 //
