@@ -26,8 +26,7 @@
 //
 //   - Place is called at most once for a key while an earlier Place for it may
 //     have gone out. A key comes again only after Place returned an error of a
-//     NotPlaced kind for it, at most three times in all (unless
-//     [Traits.IdempotentPlace] allows more).
+//     NotPlaced kind for it, at most three times in all.
 //   - Get, End, Find and List may be called at any time, from many goroutines
 //     and several processes, for calls that another process placed.
 //

@@ -32,6 +32,7 @@ type Sweeper struct {
 	rows     store.Lister
 	leaser   store.Leaser // nil without a provider.Lister
 	token    string       // of this process, in leases
+	pass     uint32       // how often the open rows were looked at
 }
 
 // How often and how late the sweeper looks.
@@ -43,6 +44,8 @@ const (
 	// directOverdueBy gives the Direct processes, which look each minute, the first turn.
 	directOverdueBy = 5 * time.Minute
 	sweepPage       = 500
+	// checkedOf: of so many passes one asks after a live call that is not overdue.
+	checkedOf = 8
 )
 
 // NewSweeper checks its arguments; it opens nothing until Run. cfg is that of the

@@ -56,6 +56,9 @@ func TestSweeperTakesUpWhatNobodyFollows(t *testing.T) {
 		"placed": {row: func(r *store.Record) {
 			r.Status, r.Attempts = store.StatusInProgress, []store.Attempt{attempt(store.AttemptPlaced)}
 		}, started: 1},
+		"placed, cut off": {row: func(r *store.Record) {
+			r.Status, r.DueAt, r.Attempts = store.StatusInProgress, start.Add(time.Hour), []store.Attempt{attempt(store.AttemptPlaced)}
+		}, started: 1},
 		"not due yet":   {row: func(r *store.Record) { r.DueAt = start.Add(time.Hour) }},
 		"on hold":       {row: func(r *store.Record) { r.Status, r.DueAt = store.StatusHold, start }, status: store.StatusHold},
 		"ended":         {row: func(r *store.Record) { r.Status, r.Outcome = store.StatusFailed, provider.OutcomeBusy }, status: store.StatusFailed},
@@ -79,7 +82,7 @@ func TestSweeperTakesUpWhatNobodyFollows(t *testing.T) {
 				if c.y != nil {
 					c.y(y)
 				}
-				y.sweepFor(2 * time.Minute)
+				y.sweepFor(3 * time.Minute)
 				require.Len(t, y.temporal.started, c.started)
 				require.Len(t, y.temporal.cancels, c.cancels)
 				if c.status == "" {

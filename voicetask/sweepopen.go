@@ -2,6 +2,7 @@ package voicetask
 
 import (
 	"context"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 
 // sweepOpen looks for open rows that nobody follows, and hands them back.
 func (s *Sweeper) sweepOpen(ctx context.Context) error {
+	s.pass++
 	return s.eachRow(ctx, openStatuses, func(r store.Record) error {
 		s.endSecondCalls(ctx, r)
-		if !s.overdue(r) {
+		if !s.overdue(r) && !s.checked(r) {
 			return nil
 		}
 		bounded, cancel := context.WithTimeout(ctx, providerTimeout)
@@ -40,6 +42,17 @@ func (s *Sweeper) overdue(r store.Record) bool {
 		return false
 	}
 	return due.Before(s.raw.now().Add(-late))
+}
+
+// checked reports whether it is a live call's turn to be looked after although it is not
+// due before its deadline: every call's within two minutes, a part of them each time.
+func (s *Sweeper) checked(r store.Record) bool {
+	if _, live := openDial(r); !live || directOwned(r) || r.UpdatedAt.After(s.raw.now().Add(-overdueBy)) {
+		return false
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(r.ID))
+	return (h.Sum32()+s.pass)%checkedOf == 0
 }
 
 // takeUp has an overdue row followed again, unless it is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"text/tabwriter"
 	"time"
 
@@ -58,9 +59,12 @@ func (d desk) show(ctx context.Context, taskID string) error {
 	}
 	fmt.Fprintf(d.out, "task %s to %s by agent %s: %s %s, followed: %t, due %s, since %s\n",
 		r.ID, callee(r), r.AgentID, r.Status, r.Outcome, running, when(r.DueAt), when(r.CreatedAt))
-	w := d.table("KEY", "PROVIDER", "STATE", "OUTCOME", "SENDS", "SENT", "ANSWERED", "ENDED", "CALL", "USD")
+	if r.Reason != "" {
+		fmt.Fprintf(d.out, "reason: %q\n", masked(r.Reason))
+	}
+	w := d.table("KEY", "PROVIDER", "STATE", "OUTCOME", "SENDS", "SENT", "ANSWERED", "ENDED", "CALL", "USD", "REASON")
 	for _, a := range r.Attempts {
-		row(w, a.Key, a.Provider, a.State, a.Outcome, a.Sends, when(a.SentAt), when(a.AnsweredAt), when(a.EndedAt), a.CallID, a.CostUSD)
+		row(w, a.Key, a.Provider, a.State, a.Outcome, a.Sends, when(a.SentAt), when(a.AnsweredAt), when(a.EndedAt), a.CallID, a.CostUSD, masked(a.Reason))
 	}
 	return w.Flush()
 }
@@ -94,8 +98,17 @@ func (d desk) again(ctx context.Context, args []string) error {
 	}
 	t.ID = args[1]
 	t.RetryAttempt++
-	return d.tasks.Submit(ctx, t)
+	if taken, err := d.rows.Get(ctx, t.ID); err == nil && !sameCallee(taken, old) {
+		return fmt.Errorf("%s is another task: choose an id that is free", t.ID)
+	}
+	if err := d.tasks.Submit(ctx, t); err != nil {
+		return fmt.Errorf("%w; the task may be accepted all the same: look at it (show), and try again with the same new id", err)
+	}
+	return nil
 }
+
+// sameCallee tells a repeated "again" from an id that belongs to somebody else.
+func sameCallee(a, b store.Record) bool { return a.To == b.To && a.AgentID == b.AgentID }
 
 func (d desk) table(heads ...any) *tabwriter.Writer {
 	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
@@ -123,6 +136,11 @@ func row(w io.Writer, cells ...any) {
 	}
 	_, _ = io.WriteString(w, "\n")
 }
+
+// numbers are long digits with what people write between them.
+var numbers = regexp.MustCompile(`\+?\d[\d ().-]{5,}\d`)
+
+func masked(words string) string { return numbers.ReplaceAllString(words, "…") }
 
 // callee is the number, masked: enough to tell two apart on the phone.
 func callee(r store.Record) string {

@@ -36,6 +36,9 @@ func run(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := setup.HasRows(); err != nil {
+		return err
+	}
 	temporal, err := setup.Temporal(logger)
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ func main() {
 	}
 }
 
+// queue is this program's own: a worker that dials for real must not take its task.
+const queue = "voice-quickstart"
+
 func run(ctx context.Context) error {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
@@ -60,7 +63,7 @@ func run(ctx context.Context) error {
 	rows := store.NewMemory()
 
 	// The worker carries tasks out.
-	w := worker.New(temporal, voicetask.DefaultTaskQueue, worker.Options{})
+	w := worker.New(temporal, queue, worker.Options{})
 	err = voicetask.RegisterWorker(w, voicetask.Config{
 		Providers: registry, Store: rows, DefaultProvider: "scripted",
 		Policy: voicetask.Policy{
@@ -77,7 +80,7 @@ func run(ctx context.Context) error {
 	defer w.Stop()
 
 	// The service submits them. Any process with a Temporal client and the store may.
-	tasks, err := voicetask.NewClient(temporal, voicetask.ClientConfig{Store: rows})
+	tasks, err := voicetask.NewClient(temporal, voicetask.ClientConfig{TaskQueue: queue, Store: rows})
 	if err != nil {
 		return err
 	}

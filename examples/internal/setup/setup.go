@@ -4,6 +4,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -66,10 +67,7 @@ const maxConnections = 8
 // Rows opens the task rows, in tables that are up to date. All processes on one machine
 // may share the file. Call the function it returns when nothing uses the store any more.
 func Rows(ctx context.Context) (*sqlstore.Store, func(), error) {
-	file := os.Getenv(EnvDatabase)
-	if file == "" {
-		file = "voice.db"
-	}
+	file := database()
 	// Readers do not wait for writers (WAL), and a power cut takes nothing that was
 	// acknowledged (FULL): the right to dial rests on that.
 	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
@@ -87,4 +85,15 @@ func Rows(ctx context.Context) (*sqlstore.Store, func(), error) {
 		return nil, nil, fmt.Errorf("%s %q: %w", EnvDatabase, file, err)
 	}
 	return rows, func() { _ = db.Close() }, nil // every write was acknowledged by itself
+}
+
+func database() string { return cmp.Or(os.Getenv(EnvDatabase), "voice.db") }
+
+// HasRows reports that the store is there already: a tool that looks at rows must not
+// make an empty store and find that all is well.
+func HasRows() error {
+	if _, err := os.Stat(database()); err != nil {
+		return fmt.Errorf("%s: %w: name the workers' database", EnvDatabase, err)
+	}
+	return nil
 }
