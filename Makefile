@@ -101,8 +101,10 @@ lint: $(BIN)/staticcheck $(BIN)/workflowcheck ## Check format, vet, staticcheck,
 	$(BIN)/workflowcheck ./voicetask/...
 
 .PHONY: fuzz
-fuzz: ## Fuzz the message decoder for a short while (FUZZTIME=30s)
-	go test -run '^$$' -fuzz FuzzParseTask -fuzztime $${FUZZTIME:-30s} ./voicetask
+fuzz: ## Fuzz every decoder for a short while each (FUZZTIME=30s)
+	@for p in ./voicetask ./provider ./provider/vapi ./provider/livekit; do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $${FUZZTIME:-30s} $$p; done; done
 
 .PHONY: tidy-check
 tidy-check: ## See that the module files are tidy

@@ -56,8 +56,16 @@ func (p *Provider) unschedule(ctx context.Context, id provider.CallID) error {
 	case reply.Status == http.StatusNotFound:
 		return nil
 	}
-	reply.BodyErr = nil // of no interest
-	return p.readError("end", reply)
+	body := reply
+	reply.BodyErr = nil // the status tells
+	if err := p.readError("end", reply); err != nil {
+		return err
+	}
+	// Vapi may have dialled it meanwhile: then nothing is proved, and Get decides.
+	if w, err := decodeCall(body.Body); err == nil && body.BodyErr == nil && w.ID == string(id) && w.Status == "ended" {
+		p.deleted.put(id, p.call(ctx, w))
+	}
+	return nil
 }
 
 // hangUp posts to the control URL, which is a bearer secret: it is used once, not

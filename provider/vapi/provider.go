@@ -34,6 +34,7 @@ type Provider struct {
 	log    *slog.Logger
 
 	unmapped unmapped
+	deleted  deleted
 }
 
 var (
@@ -81,6 +82,11 @@ func (p *Provider) Format(s fmt.State, _ rune) {
 // some seconds after its end.
 func (p *Provider) Get(ctx context.Context, id provider.CallID) (provider.Call, error) {
 	w, err := p.get(ctx, "get", id)
+	if errors.Is(err, provider.ErrNotFound) {
+		if c, ok := p.deleted.get(id); ok {
+			return c, nil
+		}
+	}
 	if err != nil {
 		return provider.Call{}, err
 	}
