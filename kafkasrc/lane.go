@@ -59,7 +59,7 @@ type lane struct {
 	fatal     error
 	nextTend  time.Time
 	nextLag   time.Time
-	nextBase  time.Time
+	nextAsk   time.Time
 	trouble   bool // a condition of the client may be open
 }
 

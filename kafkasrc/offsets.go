@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -74,60 +73,6 @@ func (l *lane) committed(ev kafka.OffsetsCommitted) {
 	case isKafka(err, kafka.ErrNoOffset): // nothing to commit
 	default:
 		l.notes.note(slog.LevelWarn, "commit", "committing offsets failed; they are committed again", slog.String("error", errorText(err, nil)))
-	}
-}
-
-// The one question that measureLag asks the brokers is bounded and rare: it holds up polling.
-const (
-	committedTimeout = 500 * time.Millisecond
-	baseEvery        = 5 * time.Second
-)
-
-// measureLag adds up how far each partition's end is from its watermark. Where nothing was
-// settled yet the watermark is where reading began.
-func (l *lane) measureLag() {
-	var lag int64
-	var unknown []kafka.TopicPartition
-	for _, p := range l.parts {
-		low, high, err := l.client.GetWatermarkOffsets(p.topic, p.id) // as the last fetch told; asks nobody
-		if err != nil || high < 0 {
-			continue
-		}
-		from, _ := p.watermark()
-		if from == noOffset {
-			from = p.base
-		}
-		switch {
-		case from != noOffset:
-			lag += max(0, high-max(from, low))
-		case high > low:
-			unknown = append(unknown, l.topicPartition(p))
-		}
-	}
-	l.state.lag.Store(lag)
-	if now := time.Now(); len(unknown) > 0 && now.After(l.nextBase) {
-		l.nextBase = now.Add(baseEvery)
-		l.findBase(unknown)
-	}
-}
-
-// findBase asks where reading began in partitions of which no record is settled. They
-// are few, and asked for once: a partition that is at its end, and those that wait for a
-// Submitter that is down.
-func (l *lane) findBase(list []kafka.TopicPartition) {
-	committed, err := l.client.Committed(list, int(committedTimeout.Milliseconds()))
-	if err != nil {
-		return // asked again
-	}
-	for _, tp := range committed {
-		p := l.parts[tp.Partition]
-		switch {
-		case p == nil || tp.Error != nil:
-		case tp.Offset >= 0:
-			p.base = int64(tp.Offset)
-		default:
-			p.base = 0 // none: it began with the oldest record
-		}
 	}
 }
 

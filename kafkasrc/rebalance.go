@@ -45,6 +45,7 @@ func (l *lane) assign(list []kafka.TopicPartition) {
 		l.tellPauses(nil, list)
 	}
 	l.state.joined.Store(!l.stopping)
+	l.nextAsk = time.Now().Add(lagEvery) // the first fetch usually answers
 	l.recovered()
 	l.notes.log.Info("kafkasrc: partitions assigned", "partitions", numbers(list))
 }

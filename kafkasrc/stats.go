@@ -16,7 +16,8 @@ type Stats struct {
 	// InFlight is how many records are in hand.
 	InFlight int64
 	// Lag is how many offsets of the assigned partitions are not settled, as far as the
-	// brokers have told: nothing right behind an assignment, a second old while records flow.
+	// brokers have told: nothing right behind an assignment, a second old while records
+	// flow, some seconds old while they do not.
 	Lag int64
 	// Paused: a lane has stopped reading until Submits in progress end.
 	Paused bool

@@ -82,11 +82,11 @@ type partition struct {
 	full    bool  // too much behind the oldest unsettled record
 	paused  bool  // as librdkafka was told
 	stored  int64 // the watermark that librdkafka has
-	base    int64 // where reading began, as far as known; see lag
+	span
 }
 
 func newPartition(topic string, id int32) *partition {
-	return &partition{topic: topic, id: id, given: make(chan struct{}), track: newTracker(), stored: noOffset, base: noOffset}
+	return &partition{topic: topic, id: id, given: make(chan struct{}), track: newTracker(), stored: noOffset, span: unknownSpan}
 }
 
 // begin takes a record in hand and returns how many are tracked.

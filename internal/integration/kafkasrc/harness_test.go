@@ -92,7 +92,7 @@ func readAll(t *testing.T, c *kfake.Cluster, name string) []*kgo.Record {
 	}
 	cl := client(t, c, kgo.ConsumeTopics(name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var out []*kgo.Record
 	for int64(len(out)) < want {
@@ -184,7 +184,7 @@ func (r *running) stop(t *testing.T) error {
 	case err := <-r.done:
 		r.done <- nil // for the cleanup
 		return err
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("Run does not return")
 		return nil
 	}
@@ -205,12 +205,26 @@ func (w logWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// patience is how long tests wait for what has to happen: long, since a busy machine is no failure.
+const patience = 90 * time.Second
+
 // eventually waits for ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatalf("after 30 s still not: %s", what)
+			t.Fatalf("after %v still not: %s", patience, what)
+		}
+	}
+}
+
+// always fails unless ok holds for a while.
+func always(t *testing.T, what string, while time.Duration, ok func() bool) {
+	t.Helper()
+	for until := time.Now().Add(while); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		if !ok() {
+			t.Errorf("no longer: %s", what)
+			return
 		}
 	}
 }
