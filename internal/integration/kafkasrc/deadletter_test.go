@@ -183,6 +183,29 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestReplayCommitRefused has the brokers refuse the first commits of what was replayed: they are
+// made again, since they are what keeps a second run from writing.
+func TestReplayCommitRefused(t *testing.T) {
+	c := broker(t)
+	for i := range 10 {
+		produce(t, c, &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, "nonsense %d", i)})
+	}
+	r := start(t, config(c, &submitter{}))
+	eventually(t, "buried", func() bool { return r.Stats().DeadLettered == 10 })
+	r.mustStop(t)
+	fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Group: dlqTopic + "_replay", Err: kerr.UnknownMemberID, Count: 2})
+	cfg := kafkasrc.ReplayConfig{Brokers: c.ListenAddrs(), DeadLetterTopic: dlqTopic}
+	if n, _, err := kafkasrc.Replay(t.Context(), cfg); err != nil || n != 10 {
+		t.Errorf("%d replayed, error %v", n, err)
+	}
+	if fault.Hits() != 2 {
+		t.Errorf("the fault hit %d times", fault.Hits())
+	}
+	if n, _, err := kafkasrc.Replay(t.Context(), cfg); err != nil || n != 0 {
+		t.Errorf("the second run: %d replayed, error %v", n, err)
+	}
+}
+
 // TestReplayRefused has the brokers refuse what Replay writes: nothing counts, and the next run
 // does it.
 func TestReplayRefused(t *testing.T) {
