@@ -19,6 +19,8 @@ import (
 	"github.com/superservices/voice/voicetask"
 )
 
+const topic = "requests"
+
 const benchRecords = 100_000
 
 // BenchmarkRate reads and decodes the same records with kafkasrc and a Submitter that does
