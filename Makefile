@@ -32,6 +32,14 @@ test-unit: ## Run the tests that need no server
 test-integration: $(TEMPORAL_CLI) ## Run the tests on a real Temporal dev server, Kafka over TCP and databases
 	cd $(INTEGRATION) && go test $(TESTFLAGS) -p 1 ./...
 
+.PHONY: test-kafka
+test-kafka: ## Run the Kafka tests on Apache Kafka 4.3 (needs Java 17, Maven and kcat; skipped without, but not in CI)
+	@cd $(INTEGRATION) && go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- $(ARGS) -timeout 15m -skip TestInjected ./kafkasrc
+
+.PHONY: soak
+soak: ## Run the storm of consumers with 200,000 messages for each kind of group, on Apache Kafka
+	@cd $(INTEGRATION) && KAFKA_STORM=200000 go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- -timeout 60m -run TestStorm ./kafkasrc
+
 .PHONY: test-examples
 test-examples: ## Run the examples' tests and count their lines
 	cd examples && go test $(TESTFLAGS) ./...
