@@ -25,7 +25,7 @@ func StartFake(brokers int, opts ...kfake.Opt) (*Fake, error) {
 	var err error
 	f.Cluster, err = kfake.NewCluster(append([]kfake.Opt{
 		kfake.NumBrokers(brokers), kfake.ListenFn(f.listen),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20971520", "group.consumer.heartbeat.interval.ms": "200"}),
+		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20971520", "group.consumer.heartbeat.interval.ms": "200", "group.consumer.session.timeout.ms": "6000"}),
 	}, opts...)...)
 	if err != nil {
 		return nil, err

@@ -4,12 +4,18 @@
 package kafkasrc_test
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
+func TestMain(m *testing.M) {
+	if brokers := os.Getenv(envMember); brokers != "" {
+		os.Exit(runMember(brokers))
+	}
+	goleak.VerifyTestMain(suite{m})
+}
 
 // suite ends the shared brokers behind the last test.
 type suite struct{ m *testing.M }
