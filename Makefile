@@ -51,6 +51,14 @@ test-livekit: $(BIN)/livekit-server ## Run package livekit's scenarios on a real
 	if [ $$status != 0 ]; then grep -v '^===' $(BIN)/test-livekit.log | tail -n 100 >&2; exit 1; fi; \
 	echo "ok	all $$(wc -l <scenarios.txt) scenarios, and LiveKit's own library"
 
+.PHONY: test-kafka
+test-kafka: ## Run the Kafka tests on Apache Kafka 4.3 (needs Java 17, Maven and kcat; skipped without, but not in CI)
+	@cd $(INTEGRATION) && go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- $(ARGS) -timeout 15m -skip TestInjected ./kafkasrc
+
+.PHONY: soak
+soak: ## Run the storm of consumers with 200,000 messages for each kind of group, on Apache Kafka
+	@cd $(INTEGRATION) && KAFKA_STORM=200000 go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- -timeout 60m -run TestStorm ./kafkasrc
+
 .PHONY: test-examples
 test-examples: ## Run the examples' tests and count their lines
 	cd examples && go test $(TESTFLAGS) ./...

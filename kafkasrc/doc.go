@@ -33,8 +33,9 @@
 //     group is kept, and nothing is lost or skipped. So it is with a dead letter
 //     that the brokers do not take.
 //   - Committed offsets never pass a record that is not settled. After a crash the
-//     records above the committed offset come again: about a second of them, and what
-//     was settled behind a record that waits, at most 1,024 in a partition (or twice
+//     records above the committed offset come again: about a third of a second of them
+//     (the setting auto.commit.interval.ms, and a tenth of a second), and what was
+//     settled behind a record that waits, at most 1,024 in a partition (or twice
 //     Config.InFlight, if that is more).
 //   - Records of one partition are submitted concurrently: no order is promised.
 //   - A rebalance finishes what is in hand for a bounded time and commits before it

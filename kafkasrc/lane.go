@@ -24,7 +24,7 @@ const (
 	// against max.poll.interval.ms and delay rebalances.
 	holdFor = 500 * time.Millisecond
 	// tendEvery is how often watermarks are stored.
-	tendEvery = 200 * time.Millisecond
+	tendEvery = 100 * time.Millisecond
 	lagEvery  = time.Second
 	// lastGrace is for Submits to notice that their context was cancelled.
 	lastGrace = time.Second

@@ -134,7 +134,7 @@ func (c Config) consumerSettings(own settings, group string) settings {
 		"max.poll.interval.ms":               "60000",
 		"queued.max.messages.kbytes":         "16384",
 		"topic.metadata.refresh.interval.ms": "30000", // finds a topic that is created later
-		"auto.commit.interval.ms":            "1000",
+		"auto.commit.interval.ms":            "250",   // what is settled since comes again after a crash
 	}
 	must := settings{
 		"bootstrap.servers":        strings.Join(c.Brokers, ","),

@@ -72,6 +72,9 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 	if refused, over := e.closed(); over {
 		return refused, nil
 	}
+	if prev := fence.Find(&e.rec, e.in.N-1); prev != nil && len(prev.OtherCallIDs) > 0 {
+		return e.decline(ctx, Dialled{End: provider.OutcomeUnknown, Rule: RuleUnknown, Reason: "two calls were placed by the dial before: a person decides"})
+	}
 	if err := e.choose(ctx); err != nil {
 		return Dialled{}, err
 	}
@@ -131,7 +134,20 @@ func (e *execution) rowWasLost(created bool) bool {
 
 func (e *execution) lost(ctx context.Context) (Dialled, error) {
 	const why = "the store has lost the row of this dial: it may have been sent"
-	err := e.move(ctx, &e.rec, func(r *store.Record) error { return fence.Lost(r, e.in.N, why) })
+	_ = e.choose(ctx) // whom to ask about it later, if that is known
+	err := e.move(ctx, &e.rec, func(r *store.Record) error {
+		if err := fence.Lost(r, e.in.N, why); err != nil {
+			return err
+		}
+		a := fence.Find(r, e.in.N)
+		if a.SentAt.IsZero() {
+			a.SentAt = e.now()
+		}
+		if a.Provider == "" && e.provider != nil {
+			a.Provider = e.provider.Name()
+		}
+		return nil
+	})
 	switch {
 	case errors.Is(err, fence.ErrLost): // it has come back
 	case err != nil && !errors.Is(err, fence.ErrOrder):
@@ -254,6 +270,9 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 		if err := fence.Claim(r, e.engine, e.now(), until); err != nil {
 			return err
 		}
+		if a := fence.Find(r, e.in.N); a != nil && !mayBePutOff(a.State) {
+			return fence.ErrLost // another execution has dialled meanwhile
+		}
 		e.settlePrevious(r)
 		fence.Abort(r, e.in.N, d.Rule)
 		if r.Status != store.StatusHold {
@@ -266,6 +285,15 @@ func (e *execution) putOff(ctx context.Context, d Dialled) (Dialled, error) {
 		return e.refused(ctx, err)
 	}
 	return e.answer(d), nil
+}
+
+// mayBePutOff reports whether nobody can be dialling.
+func mayBePutOff(s store.AttemptState) bool {
+	switch s {
+	case store.AttemptReserved, store.AttemptAborted, store.AttemptNotSent:
+		return true
+	}
+	return false
 }
 
 // heed does as a verdict says: the end of the task, or a later time.
@@ -371,10 +399,10 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 		return e.refused(ctx, err)
 	}
 	_ = fault.Point(ctx, fault.FenceSending)
-	switch {
+	switch off := e.switchedOff(ctx); { // while the store wrote; asked first: it is the host's code and may take its time
 	case tooLate(passed):
 		return e.notPlaced(ctx, e.withheld("held up between the fence and the send"))
-	case e.switchedOff(ctx): // switched off while the store wrote
+	case off:
 		return e.notPlaced(ctx, e.withheld("outgoing calls are switched off"))
 	}
 	return e.place(ctx, req)

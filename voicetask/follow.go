@@ -239,14 +239,33 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 	if lost := fault.Point(ctx, fault.RecordWritten); lost != nil {
 		return lost
 	}
+	var wait *later
 	switch {
 	case errors.Is(err, errNoChange):
 		return nil
+	case errors.As(err, &wait) && !rec.CancelRequestedAt.IsZero():
+		a.endOpen(ctx, in.Task, rec)
 	case errors.Is(err, fence.ErrOtherEngine):
 		a.cfg.Logger.InfoContext(ctx, "the task is carried out by another engine: nothing written", "task_id", in.Task.ID, "engine", engineKind(rec.Owner))
 		return nil
 	}
 	return err
+}
+
+// endOpen hangs up the open dial of a task that is being cancelled, of which its engine
+// did not know: one that was started anew, say. The result waits for its end.
+func (a *activities) endOpen(ctx context.Context, t Task, rec store.Record) {
+	dial, open := openDial(rec)
+	if !open {
+		return
+	}
+	c, err := a.EndCall(ctx, CallInput{Task: t, N: dial.N, Key: dial.Key, Provider: dial.Provider, CallID: dial.CallID, Cancel: true})
+	if err == nil && c.Status == provider.StatusEnded && c.ID != "" {
+		err = a.observe(ctx, &rec, dial.N, dial.Provider, c)
+	}
+	if err != nil {
+		a.cfg.Logger.WarnContext(ctx, "a cancelled task has a call that could not be ended; it is tried again", "task_id", t.ID, "dial", dial.N, "error", quiet(t, err))
+	}
 }
 
 // finish makes r the record of a task that has ended with res. A terminal outcome
@@ -256,10 +275,14 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	if r.Status.Terminal() && (r.Outcome != provider.OutcomeUnknown || res.Outcome == provider.OutcomeUnknown) {
 		return errNoChange
 	}
-	res, err := overtaken(r, res, now)
+	told, err := overtaken(r, res, now)
 	if err != nil {
 		return err
 	}
+	if told.Reason != res.Reason || told.Data.CallID != res.Data.CallID { // of another dial than in tells of
+		in.LastDial, in.NoSpeech = "", false
+	}
+	res = told
 	in.Result = res
 	settleLast(r, in, now)
 	if last := len(r.Attempts); last > 0 && res.Outcome == provider.OutcomeUnknown {
@@ -279,7 +302,7 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	r.Status, r.Outcome, r.Reason = res.Status, res.Outcome, storable(res.Reason)
 	r.Result, r.DueAt = raw, time.Time{}
 	if a, open := undecided(*r); open {
-		r.DueAt = lateLook(now, a.SentAt) // the sweeper's
+		r.DueAt = lateLook(now, sentAt(a)) // the sweeper's
 	}
 	return nil
 }

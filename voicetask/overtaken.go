@@ -23,7 +23,7 @@ func overtaken(r *store.Record, res Result, now time.Time) (Result, error) {
 	case store.AttemptSending, store.AttemptPlaced:
 		switch {
 		case !unheard:
-		case now.Sub(last.SentAt) < openDialLongest:
+		case now.Sub(sentAt(last)) < openDialLongest:
 			return res, &later{delay: openDialDelay, why: "a dial is open that the result does not tell of"}
 		default:
 			const why = "nobody has told how the last dial ended"

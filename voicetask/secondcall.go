@@ -13,17 +13,20 @@ import (
 // that has ended is no error, so this may be repeated. What cannot be asked about now
 // is looked at again the next time.
 func (a *activities) endSecondCalls(ctx context.Context, p provider.Provider, att store.Attempt) {
-	if att.State != store.AttemptPlaced {
+	if att.CallID == "" {
 		return
 	}
-	followed, err := a.ask(ctx, p, att.CallID)
-	if err != nil {
-		return
+	followed := provider.Call{Status: provider.StatusEnded}
+	if att.State != store.AttemptEnded {
+		var err error
+		if followed, err = a.ask(ctx, p, att.CallID); err != nil {
+			return
+		}
 	}
 	followed = followed.Merge(provider.Call{ID: att.CallID, CreatedAt: att.DialledAt, AnsweredAt: att.AnsweredAt})
 	for _, id := range att.OtherCallIDs {
 		other, err := a.ask(ctx, p, id)
-		if err != nil || other.Status == provider.StatusEnded || followed.Status == provider.StatusEnded {
+		if err != nil || other.Status == provider.StatusEnded {
 			continue
 		}
 		other.ID = id
@@ -40,9 +43,11 @@ func (a *activities) endSecondCalls(ctx context.Context, p provider.Provider, at
 	}
 }
 
-// oneTooMany says which of two live calls of one dial is to be ended.
+// oneTooMany says which of two calls of one dial is to be ended; d is live.
 func oneTooMany(c, d provider.Call) (loser provider.Call, found bool) {
 	switch {
+	case c.Status == provider.StatusEnded:
+		return d, d.AnsweredAt.IsZero() // somebody who talks is left to talk
 	case !c.AnsweredAt.IsZero() && !d.AnsweredAt.IsZero():
 		return provider.Call{}, false
 	case !c.AnsweredAt.IsZero():

@@ -39,11 +39,12 @@ func (a account) sweep(ctx context.Context) error {
 		return err
 	}
 	live, err := a.live(ctx)
-	if err != nil || len(live.byKey) == 0 {
+	if err != nil || live.oldest.IsZero() {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, sweepLease/2)
 	defer cancel()
+	var failed error
 	for c, err := range a.lister.List(bounded, live.oldest.Add(-findSlack)) {
 		if err != nil {
 			return fmt.Errorf("voicetask: listing the calls of %s: %w", a.name, err)
@@ -53,10 +54,10 @@ func (a account) sweep(ctx context.Context) error {
 			continue
 		}
 		if err := a.deliver(bounded, dial, c); err != nil {
-			return err
+			failed = err // the others are not to wait for it
 		}
 	}
-	return nil
+	return failed
 }
 
 // acquire takes or extends the account's lease.
@@ -87,7 +88,7 @@ type liveDials struct {
 // live collects them.
 func (a account) live(ctx context.Context) (liveDials, error) {
 	live := liveDials{byKey: map[string]store.Attempt{}, keyOf: map[provider.CallID]string{}}
-	err := a.eachRow(ctx, []store.Status{store.StatusProcessing, store.StatusInProgress, store.StatusHold}, func(r store.Record) error {
+	err := a.eachRow(ctx, []store.Status{store.StatusProcessing, store.StatusInProgress, store.StatusHold, store.StatusScheduled}, func(r store.Record) error {
 		dial, open := openDial(r)
 		if !open || dial.Provider != a.name {
 			return nil
@@ -96,8 +97,8 @@ func (a account) live(ctx context.Context) (liveDials, error) {
 		if dial.CallID != "" {
 			live.keyOf[dial.CallID] = dial.Key
 		}
-		if live.oldest.IsZero() || dial.SentAt.Before(live.oldest) {
-			live.oldest = dial.SentAt
+		if at := sentAt(dial); !at.IsZero() && (live.oldest.IsZero() || at.Before(live.oldest)) {
+			live.oldest = at
 		}
 		return nil
 	})

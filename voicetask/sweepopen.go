@@ -27,6 +27,9 @@ func (s *Sweeper) sweepOpen(ctx context.Context) error {
 // overdue reports whether somebody ought to have come to the row by now. A task on
 // hold waits for Resume, unless it is being cancelled.
 func (s *Sweeper) overdue(r store.Record) bool {
+	if _, direct := s.workflow.(*Direct); direct && r.Owner == ownerTemporal {
+		return false // not a Direct's to settle
+	}
 	late := overdueBy
 	if directOwned(r) {
 		if r.LeaseUntil.After(s.raw.now()) {
@@ -39,7 +42,9 @@ func (s *Sweeper) overdue(r store.Record) bool {
 	case !asked.IsZero():
 		due = asked
 	case r.Status == store.StatusHold:
-		return false
+		if _, live := openDial(r); !live {
+			return false
+		}
 	}
 	return due.Before(s.raw.now().Add(-late))
 }
@@ -67,9 +72,15 @@ func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 		end := ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error(), dials: len(r.Attempts)}
 		return s.acts.RecordResult(ctx, end.input(bad))
 	}
-	_, dialling := openDial(r)
-	if !r.CancelRequestedAt.IsZero() && !dialling {
+	dial, dialling := openDial(r)
+	switch cancelled := !r.CancelRequestedAt.IsZero(); {
+	case cancelled && !dialling:
 		return s.workflow.Cancel(ctx, r.ID) // ends it in its row
+	case cancelled: // the new workflow may be cancelled before it has come to this dial
+		in := CallInput{Task: t, N: dial.N, Key: dial.Key, Provider: dial.Provider, CallID: dial.CallID, Cancel: true}
+		if _, err := s.acts.EndCall(ctx, in); err != nil {
+			return err
+		}
 	}
 	if err := s.restart(ctx, t); err != nil {
 		return err

@@ -31,45 +31,37 @@ func lateLook(now, sent time.Time) time.Time {
 // endedStatuses are those of a task whose dial may have ended unknown.
 var endedStatuses = []store.Status{store.StatusFailed, store.StatusCancelled}
 
-// sweepUnknown asks the platforms about unknown dials whose next look is due.
+// sweepUnknown asks the platforms about unknown dials whose next look is due: a page in
+// each pass, the longest due first.
 func (s *Sweeper) sweepUnknown(ctx context.Context) error {
-	for ctx.Err() == nil {
-		page, err := s.list(ctx, store.Query{
-			Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: s.raw.now(), Limit: sweepPage, // most that ended are due no more
-		})
-		if err != nil {
-			return err
+	page, err := s.list(ctx, store.Query{
+		Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: s.raw.now(), Limit: sweepPage, // most that ended are due no more
+	})
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, r := range page {
+		if ctx.Err() != nil || r.DueAt.IsZero() {
+			continue
 		}
-		looked := 0
-		for _, r := range page {
-			if r.DueAt.IsZero() {
-				continue
-			}
-			took, err := s.lookLate(ctx, r)
-			if err != nil {
-				return err
-			}
-			if took {
-				looked++
-			}
-		}
-		if looked == 0 || len(page) < sweepPage {
-			return nil
+		if err := s.lookLate(ctx, r); err != nil {
+			failed = err // one is enough to tell of
 		}
 	}
-	return nil
+	return failed
 }
 
 // lookLate takes the look, which is one process's, and asks. What it finds is
 // delivered like an event.
-func (s *Sweeper) lookLate(ctx context.Context, r store.Record) (took bool, err error) {
+func (s *Sweeper) lookLate(ctx context.Context, r store.Record) error {
 	a, open := undecided(r)
 	next := time.Time{}
 	if open {
-		next = lateLook(s.raw.now(), a.SentAt)
+		next = lateLook(s.raw.now(), sentAt(a))
 	}
 	seen := r.Version
-	err = s.raw.move(ctx, &r, func(now *store.Record) error {
+	err := s.raw.move(ctx, &r, func(now *store.Record) error {
 		if now.Version != seen {
 			return errNoChange // somebody else was faster
 		}
@@ -78,33 +70,48 @@ func (s *Sweeper) lookLate(ctx context.Context, r store.Record) (took bool, err 
 	})
 	switch {
 	case errors.Is(err, errNoChange):
-		return false, nil
+		return nil
 	case err != nil || !open:
-		return err == nil, err
+		return err
 	}
 	p, ok := s.cfg.Providers.Lookup(a.Provider)
 	if !ok {
-		return true, nil
+		return nil
 	}
 	c, found := s.evidence(ctx, p, a)
 	if !found {
-		return true, nil
+		return nil
 	}
-	if c.Status != provider.StatusEnded && r.Outcome == provider.OutcomeCancelled {
+	if c.Status != provider.StatusEnded && (r.Outcome == provider.OutcomeCancelled || !r.CancelRequestedAt.IsZero()) {
 		bounded, cancel := context.WithTimeout(ctx, providerTimeout)
 		defer cancel()
 		if err := p.End(bounded, c.ID); err != nil {
 			s.cfg.Logger.WarnContext(ctx, "a call of a cancelled task turned up late and could not be ended", "task_id", r.ID, "error", masked(err.Error()))
 		}
 	}
-	return true, s.deliver(ctx, a, c)
+	return s.deliver(ctx, a, c)
+}
+
+// sentAt is when a dial was sent, as far as its row can tell.
+func sentAt(a store.Attempt) time.Time {
+	for _, at := range []time.Time{a.SentAt, a.DialledAt, a.ReservedAt} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return time.Time{}
 }
 
 // undecided returns the dial of an ended task of which the end is not known.
 func undecided(r store.Record) (store.Attempt, bool) {
 	for _, a := range r.Attempts {
-		if a.State == store.AttemptUnknown || a.State == store.AttemptPlaced || a.State == store.AttemptSending {
+		switch a.State {
+		case store.AttemptUnknown, store.AttemptPlaced, store.AttemptSending:
 			return a, true
+		case store.AttemptEnded:
+			if a.CallID != "" && a.Outcome == provider.OutcomeUnknown && a.Reason == "" { // nobody told of its end
+				return a, true
+			}
 		}
 	}
 	return store.Attempt{}, false

@@ -1,7 +1,7 @@
 // Command bench measures the library against a bare SDK workflow with the same
 // durable steps, on the same dev server, in the same run: whole batches of calls,
 // interleaved (A B B A ...), CPU from the process accounts. It also compares the
-// decoding of a message with encoding/json. The last line of its output is one
+// decoding of a message with encoding/json, and kafkasrc with a bare poll loop. The last line of its output is one
 // JSON object. Absolute times are no claims; ratios are, with their intervals.
 package main
 
@@ -32,16 +32,24 @@ func main() {
 	flag.IntVar(&o.pairs, "pairs", 9, "interleaved pairs of batches")
 	flag.IntVar(&o.calls, "calls", 150, "calls in a batch")
 	flag.IntVar(&o.concurrency, "concurrency", 64, "calls in flight")
+	flag.BoolVar(&o.kafkaOnly, "kafka-only", false, "measure the consumer only")
 	side := flag.String("side", "", "internal: be one side of the comparison")
 	address := flag.String("address", "", "internal: of the server")
 	testingInit()
 	flag.Parse()
 	var err error
-	if *side != "" {
+	switch {
+	case *side == sideBroker:
+		err = runBroker()
+	case *side != "":
 		err = runSide(*side, *address)
-	} else {
+	default:
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		err = run(ctx, o)
+		if o.kafkaOnly {
+			err = runKafka(ctx, o)
+		} else {
+			err = run(ctx, o)
+		}
 		stop()
 	}
 	if err != nil {
@@ -50,7 +58,18 @@ func main() {
 	}
 }
 
-type options struct{ pairs, calls, concurrency int }
+type options struct {
+	pairs, calls, concurrency int
+	kafkaOnly                 bool
+}
+
+func runKafka(ctx context.Context, o options) error {
+	k, err := measureKafka(ctx, o.pairs)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(k)
+}
 
 // outcome is the last line.
 type outcome struct {
@@ -75,10 +94,16 @@ type outcome struct {
 	HistoryEvents    int     `json:"history_events"`
 	Calls            int     `json:"calls"`
 	Pairs            int     `json:"pairs"`
+
+	kafkaOutcome
 }
 
 func run(ctx context.Context, o options) error {
 	fmt.Printf("bench: %d pairs of %d calls, %d in flight, %d CPUs\n", o.pairs, o.calls, o.concurrency, runtime.NumCPU())
+	consumer, err := measureKafka(ctx, o.pairs) // before the dev server takes its part of the processor
+	if err != nil {
+		return err
+	}
 	server, address, stop, err := startServer(ctx)
 	if err != nil {
 		return err
@@ -134,15 +159,16 @@ func run(ctx context.Context, o options) error {
 	fmt.Println("worker CPU:        ", workerCPU)
 	fmt.Println("server CPU:        ", serverCPU)
 	fmt.Println("decode time:       ", decode)
-	return printOutcome(o, rate, workerCPU, serverCPU, decode, sumOurs, sumBare, oursNs, mirrorNs)
+	return printOutcome(o, rate, workerCPU, serverCPU, decode, sumOurs, sumBare, oursNs, mirrorNs, consumer)
 }
 
-func printOutcome(o options, rate, workerCPU, serverCPU, decode ratios, ours, bare measure, oursNs, mirrorNs float64) error {
+func printOutcome(o options, rate, workerCPU, serverCPU, decode ratios, ours, bare measure, oursNs, mirrorNs float64, consumer kafkaOutcome) error {
 	n := float64(o.calls * o.pairs)
 	out := outcome{
 		OursPerSecond: n / ours.seconds, BarePerSecond: n / bare.seconds,
 		OursWorkerMillis: 1000 * ours.worker / n, BareWorkerMillis: 1000 * bare.worker / n,
 		OursServerMillis: 1000 * ours.server / n, BareServerMillis: 1000 * bare.server / n,
+		kafkaOutcome: consumer,
 		OursDecodeNs: oursNs, MirrorDecodeNs: mirrorNs, HistoryEvents: ours.events, Calls: o.calls, Pairs: o.pairs,
 	}
 	out.RateRatio, out.RateInterval[0], out.RateInterval[1] = rate.median()

@@ -10,100 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/superservices/voice/kafkasrc"
 	"github.com/superservices/voice/voicetask"
 )
-
-const (
-	topic     = "agent_outbound_requests"
-	bulkTopic = topic + "_bulk"
-	dlqTopic  = topic + "_dlq"
-	group     = topic + "_group"
-	bulkGroup = group + "_bulk"
-
-	mainPartitions, bulkPartitions, dlqPartitions = 4, 2, 3
-)
-
-// broker starts a cluster with the three topics.
-func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
-	c := emptyBroker(t, opts...)
-	createTopics(t, c)
-	return c
-}
-
-func emptyBroker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{
-		kfake.NumBrokers(1),
-		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20971520", "group.consumer.heartbeat.interval.ms": "200"}),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-func createTopics(t *testing.T, c *kfake.Cluster) {
-	t.Helper()
-	for name, n := range map[string]int32{topic: mainPartitions, bulkTopic: bulkPartitions, dlqTopic: dlqPartitions} {
-		if err := c.CreateTopic(name, n, map[string]string{"max.message.bytes": "20971520"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func client(t *testing.T, c *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{
-		kgo.SeedBrokers(c.ListenAddrs()...),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytes(16 << 20),
-		kgo.FetchMaxBytes(64 << 20),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
-	return cl
-}
-
-// produce writes records as they are, and fills in their offsets.
-func produce(t *testing.T, c *kfake.Cluster, records ...*kgo.Record) {
-	t.Helper()
-	if err := client(t, c).ProduceSync(t.Context(), records...).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// readAll reads a topic from its beginning to its present end.
-func readAll(t *testing.T, c *kfake.Cluster, name string) []*kgo.Record {
-	t.Helper()
-	var want int64
-	for _, p := range c.PartitionInfos(name) {
-		want += p.HighWatermark
-	}
-	if want == 0 {
-		return nil
-	}
-	cl := client(t, c, kgo.ConsumeTopics(name), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var out []*kgo.Record
-	for int64(len(out)) < want {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			t.Fatalf("reading %s: %v after %d of %d", name, err, len(out), want)
-		}
-		out = append(out, fetches.Records()...)
-	}
-	return out
-}
 
 // A submitter counts what it accepts; fail may refuse or delay.
 type submitter struct {
@@ -152,9 +63,11 @@ type running struct {
 	done   chan error
 }
 
-func config(c *kfake.Cluster, s voicetask.Submitter) kafkasrc.Config {
+func config(c *world, s voicetask.Submitter) kafkasrc.Config {
 	return kafkasrc.Config{
-		Brokers:    c.ListenAddrs(),
+		Brokers:    c.Addrs(),
+		Topic:      c.topic,
+		Group:      c.group,
 		Submitter:  s,
 		Librdkafka: map[string]any{"topic.metadata.refresh.interval.ms": 300},
 	}
@@ -233,15 +146,15 @@ func value(id string) []byte {
 	return fmt.Appendf(nil, `{"task_id":%q,"agent_id":"a","data":{"contact_number":"+4930123456","n":12345678901234567890},"host_key":[1]}`, id)
 }
 
-func task(id string, partition int32) *kgo.Record {
-	return &kgo.Record{Topic: topic, Partition: partition, Key: []byte(id), Value: value(id)}
+func (w *world) task(id string, partition int32) *kgo.Record {
+	return &kgo.Record{Topic: w.topic, Partition: partition, Key: []byte(id), Value: value(id)}
 }
 
 // tasks are n valid records, spread over the main topic's partitions.
-func tasks(prefix string, n int) []*kgo.Record {
+func (w *world) tasks(prefix string, n int) []*kgo.Record {
 	out := make([]*kgo.Record, n)
 	for i := range out {
-		out[i] = task(fmt.Sprintf("%s-%05d", prefix, i), int32(i%mainPartitions))
+		out[i] = w.task(fmt.Sprintf("%s-%05d", prefix, i), int32(i%mainPartitions))
 	}
 	return out
 }
@@ -272,35 +185,6 @@ func (s *submitter) wantAccepted(t *testing.T, ids []string) {
 	}
 }
 
-// wantCommitted fails unless the group's offsets are the ends of the topic's partitions.
-func wantCommitted(t *testing.T, c *kfake.Cluster, group, name string) {
-	t.Helper()
-	total := int64(0)
-	for _, p := range c.PartitionInfos(name) {
-		total += p.HighWatermark
-		if got := committed(c, group, name, p.Partition); got != p.HighWatermark && p.HighWatermark > 0 {
-			t.Errorf("%s/%d: committed %d, end %d", name, p.Partition, got, p.HighWatermark)
-		} else if got > 0 && c.GroupInfo(group).Commits[name][p.Partition].LeaderEpoch < 0 {
-			t.Errorf("%s/%d: committed without the leader epoch", name, p.Partition)
-		}
-	}
-	if total == 0 {
-		t.Fatalf("%s is empty: nothing could be committed", name)
-	}
-}
-
-func committed(c *kfake.Cluster, group, name string, partition int32) int64 {
-	info := c.GroupInfo(group)
-	if info == nil {
-		return -1
-	}
-	commit, ok := info.Commits[name][partition]
-	if !ok {
-		return -1
-	}
-	return commit.Offset
-}
-
 func headers(r *kgo.Record) map[string]string {
 	out := map[string]string{}
 	for _, h := range r.Headers {
@@ -310,14 +194,6 @@ func headers(r *kgo.Record) map[string]string {
 }
 
 var errDown = errors.New("the engine is down")
-
-func committedSum(c *kfake.Cluster, group, name string) int64 {
-	var sum int64
-	for _, p := range c.PartitionInfos(name) {
-		sum += max(0, committed(c, group, name, p.Partition))
-	}
-	return sum
-}
 
 // A feed produces tasks all the while.
 type feed struct {
@@ -329,13 +205,13 @@ type feed struct {
 }
 
 // feedTasks writes a chunk of tasks to the main topic again and again, until end is called.
-func feedTasks(t *testing.T, c *kfake.Cluster, chunk int, every time.Duration) *feed {
+func feedTasks(t *testing.T, c *world, chunk int, every time.Duration) *feed {
 	t.Helper()
 	f := &feed{quit: make(chan struct{})}
 	cl := client(t, c)
 	f.done.Go(func() {
 		for n := 0; ; n++ {
-			records := tasks(fmt.Sprintf("f%d", n), chunk)
+			records := c.tasks(fmt.Sprintf("f%d", n), chunk)
 			if err := cl.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 				t.Errorf("producing: %v", err)
 				return

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -23,23 +22,23 @@ type watch struct {
 }
 
 // watchOffsets watches the group of the main topic; settled tells of a record by its key.
-func watchOffsets(t *testing.T, c *kfake.Cluster, records func() []*kgo.Record, settled func(id string) bool) *watch {
+func watchOffsets(t *testing.T, c *world, records func() []*kgo.Record, settled func(id string) bool) *watch {
 	t.Helper()
 	w := &watch{stop: make(chan struct{})}
 	w.done.Go(func() {
 		reported := false
 		for {
-			info := c.GroupInfo(group) // before the records are looked at
-			if info != nil && !reported {
+			have := commits(c, c.group) // before the records are looked at
+			if have != nil && !reported {
 				var sum int64
 				for _, r := range records() {
-					commit, ok := info.Commits[r.Topic][r.Partition]
-					if ok && r.Offset < commit.Offset && !settled(string(r.Key)) {
-						t.Errorf("%s/%d: committed %d, but offset %d (%s) is not settled", r.Topic, r.Partition, commit.Offset, r.Offset, r.Key)
+					commit, ok := have[r.Topic][r.Partition]
+					if ok && r.Offset < commit.At && !settled(string(r.Key)) {
+						t.Errorf("%s/%d: committed %d, but offset %d (%s) is not settled", r.Topic, r.Partition, commit.At, r.Offset, r.Key)
 						reported = true
 						break
 					}
-					if ok && r.Offset < commit.Offset {
+					if ok && r.Offset < commit.At {
 						sum++
 					}
 				}

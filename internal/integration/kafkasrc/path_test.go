@@ -37,14 +37,14 @@ func TestPath(t *testing.T) {
 	for _, protocol := range []string{"classic", "consumer"} {
 		t.Run(protocol, func(t *testing.T) {
 			c := broker(t)
-			valid := tasks("main", 400)
-			records := slices.Concat(valid, tasks("main", 20)) // some twice
-			for i, r := range tasks("bulk", 100) {
-				r.Topic, r.Partition = bulkTopic, int32(i%bulkPartitions)
+			valid := c.tasks("main", 400)
+			records := slices.Concat(valid, c.tasks("main", 20)) // some twice
+			for i, r := range c.tasks("bulk", 100) {
+				r.Topic, r.Partition = c.bulkTopic, int32(i%bulkPartitions)
 				records, valid = append(records, r), append(valid, r)
 			}
 			classes := map[string]string{} // of the dead letter, by the header "name"
-			for _, name := range []string{topic, bulkTopic} {
+			for _, name := range []string{c.topic, c.bulkTopic} {
 				for class, r := range broken() {
 					id := name + "/" + class
 					r.Topic, r.Partition = name, int32(len(classes)%bulkPartitions)
@@ -80,9 +80,9 @@ func TestPath(t *testing.T) {
 			if s.total() != len(valid) {
 				t.Errorf("%d different tasks accepted, want %d", s.total(), len(valid))
 			}
-			wantCommitted(t, c, group, topic)
-			wantCommitted(t, c, bulkGroup, bulkTopic)
-			wantDeadLetters(t, readAll(t, c, dlqTopic), records, classes)
+			wantCommitted(t, c, c.group, c.topic)
+			wantCommitted(t, c, c.bulkGroup, c.bulkTopic)
+			wantDeadLetters(t, c, readAll(t, c, c.dlqTopic), records, classes)
 			if err := r.Run(t.Context()); err != kafkasrc.ErrAlreadyRun {
 				t.Errorf("second Run: %v", err)
 			}
@@ -91,7 +91,7 @@ func TestPath(t *testing.T) {
 }
 
 // wantDeadLetters wants exactly one byte-equal dead letter for each broken record.
-func wantDeadLetters(t *testing.T, letters, records []*kgo.Record, classes map[string]string) {
+func wantDeadLetters(t *testing.T, c *world, letters, records []*kgo.Record, classes map[string]string) {
 	t.Helper()
 	origin := map[string]*kgo.Record{}
 	for _, r := range records {
@@ -117,9 +117,9 @@ func wantDeadLetters(t *testing.T, letters, records []*kgo.Record, classes map[s
 		if !slices.EqualFunc(own, r.Headers, func(a, b kgo.RecordHeader) bool { return a.Key == b.Key && sameBytes(a.Value, b.Value) }) {
 			t.Errorf("%s: its own headers differ: %q, want %q", h["name"], own, r.Headers)
 		}
-		wantGroup := group
-		if r.Topic == bulkTopic {
-			wantGroup = bulkGroup
+		wantGroup := c.group
+		if r.Topic == c.bulkTopic {
+			wantGroup = c.bulkGroup
 		}
 		class, _, _ := bytes.Cut([]byte(classes[h["name"]]), []byte("/"))
 		for key, want := range map[string]string{

@@ -17,7 +17,7 @@ import (
 // TestProducer sends tasks through both topics; the consumer's Submitter gets the same tasks.
 func TestProducer(t *testing.T) {
 	c := broker(t)
-	p, err := kafkasrc.NewProducer(kafkasrc.ProducerConfig{Brokers: c.ListenAddrs()})
+	p, err := kafkasrc.NewProducer(kafkasrc.ProducerConfig{Brokers: c.Addrs(), Topic: c.topic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestProducer(t *testing.T) {
 		t.Error("Send after Close succeeded")
 	}
 
-	for _, name := range []string{topic, bulkTopic} {
+	for _, name := range []string{c.topic, c.bulkTopic} {
 		records := readAll(t, c, name)
 		if len(records) != 25 {
 			t.Errorf("%d records on %s", len(records), name)

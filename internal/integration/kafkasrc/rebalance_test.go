@@ -71,10 +71,10 @@ func TestRebalance(t *testing.T) {
 			records := f.end()
 			eventually(t, "all accepted", func() bool { return s.total() == len(records) })
 			eventually(t, "no lag", func() bool { st := first.Stats(); return st.InFlight == 0 && st.Lag == 0 })
-			eventually(t, "all committed", func() bool { return committedSum(c, group, topic) == int64(len(records)) })
+			eventually(t, "all committed", func() bool { return committedSum(c, c.group, c.topic) == int64(len(records)) })
 			first.mustStop(t)
 			s.wantAccepted(t, ids(records))
-			wantCommitted(t, c, group, topic)
+			wantCommitted(t, c, c.group, c.topic)
 			w.wantSeen(t, 100)
 			again := 0
 			for _, id := range ids(records) {
@@ -91,30 +91,53 @@ func TestRebalance(t *testing.T) {
 }
 
 // stable waits until the group has so many members and each has a part of the partitions.
-func stable(t *testing.T, c *kfake.Cluster, members int) {
+func stable(t *testing.T, c *world, members int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	_, err := c.WaitGroupInfo(ctx, group, func(g *kfake.GroupInfo) bool {
-		if g == nil || g.State != "Stable" || len(g.Members) != members || g.NumAssigned() != mainPartitions {
-			return false
-		}
-		for _, m := range g.Members {
-			if m.NumAssigned() == 0 {
+	eventually(t, fmt.Sprintf("%d members, each with partitions", members), func() bool {
+		parts := c.members(t, c.group)
+		sum := 0
+		for _, n := range parts {
+			if n == 0 {
 				return false
 			}
+			sum += n
 		}
-		return true
+		return len(parts) == members && sum == mainPartitions
 	})
-	if err != nil {
-		t.Fatalf("%d members are not stable: %+v", members, c.GroupInfo(group))
-	}
 }
 
-// TestLost throws the consumer out of the group: it loses its partitions, drops what it held,
+// members are how many partitions each member of a group has, nil unless it is stable.
+func (w *world) members(t *testing.T, group string) map[string]int {
+	t.Helper()
+	parts := map[string]int{}
+	if list, err := w.Admin().DescribeConsumerGroups(t.Context(), group); err == nil && list[group].Err == nil && list[group].State == "Stable" {
+		for _, m := range list[group].Members {
+			for _, p := range m.Assignment {
+				parts[m.MemberID] += len(p)
+			}
+		}
+		return parts
+	}
+	list, err := w.Admin().DescribeGroups(t.Context(), group)
+	if err != nil || list[group].Err != nil || list[group].State != "Stable" {
+		return nil
+	}
+	for _, m := range list[group].Members {
+		a, _ := m.Assigned.AsConsumer()
+		parts[m.MemberID] = 0
+		if a != nil {
+			for _, topic := range a.Topics {
+				parts[m.MemberID] += len(topic.Partitions)
+			}
+		}
+	}
+	return parts
+}
+
+// TestInjectedLost throws the consumer out of the group: it loses its partitions, drops what it held,
 // and takes up where it had committed.
-func TestLost(t *testing.T) {
-	c := broker(t)
+func TestInjectedLost(t *testing.T) {
+	c := injectable(t)
 	s := busy()
 	f := feedTasks(t, c, 40, 100*time.Millisecond)
 	w := watchOffsets(t, c, f.records, func(id string) bool { return s.count(id) > 0 })
@@ -129,28 +152,28 @@ func TestLost(t *testing.T) {
 	for i := range times {
 		before := s.total()
 		eventually(t, "progress", func() bool { return s.total() > before+200 })
-		fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: group, TopLevel: true, Err: kerr.FencedMemberEpoch})
+		fault := c.fake(t).Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: c.group, TopLevel: true, Err: kerr.FencedMemberEpoch})
 		eventually(t, "fenced", func() bool { return fault.Hits() > 0 })
 		eventually(t, "partitions lost", func() bool { return strings.Count(log.String(), "lost=true") == i+1 })
 	}
 	records := f.end()
 	eventually(t, "all accepted", func() bool { return s.total() == len(records) })
 	// The lag is not known right behind an assignment, so the commits have the word.
-	eventually(t, "all committed", func() bool { return committedSum(c, group, topic) == int64(len(records)) })
+	eventually(t, "all committed", func() bool { return committedSum(c, c.group, c.topic) == int64(len(records)) })
 	eventually(t, "ready, without lag", func() bool { st := r.Stats(); return st.Ready && st.InFlight == 0 && st.Lag == 0 })
 	r.mustStop(t)
 	s.wantAccepted(t, ids(records))
-	wantCommitted(t, c, group, topic)
+	wantCommitted(t, c, c.group, c.topic)
 	w.wantSeen(t, 100)
 }
 
-// TestPausedAndLost throws the consumer out of the group while it is paused: the pause, which
+// TestInjectedPausedAndLost throws the consumer out of the group while it is paused: the pause, which
 // survives in the client, is lifted on the partitions it gets again.
-func TestPausedAndLost(t *testing.T) {
-	c := broker(t)
+func TestInjectedPausedAndLost(t *testing.T) {
+	c := injectable(t)
 	release := make(chan struct{})
 	s := &submitter{fail: func(context.Context, string, int) error { <-release; return nil }}
-	records := tasks("p", 200)
+	records := c.tasks("p", 200)
 	produce(t, c, records...)
 	cfg := config(c, s)
 	cfg.GroupProtocol = "consumer"
@@ -161,7 +184,7 @@ func TestPausedAndLost(t *testing.T) {
 	r := start(t, cfg)
 	for i := range 2 {
 		eventually(t, "paused", func() bool { return r.Stats().Paused })
-		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: group, TopLevel: true, Err: kerr.FencedMemberEpoch})
+		c.fake(t).Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: c.group, TopLevel: true, Err: kerr.FencedMemberEpoch})
 		eventually(t, "assigned again", func() bool {
 			return strings.Count(log.String(), "lost=true") == i+1 && strings.Count(log.String(), `partitions="[0 1 2 3]"`) == 2*i+3
 		})
@@ -171,17 +194,15 @@ func TestPausedAndLost(t *testing.T) {
 	}
 	close(release)
 	eventually(t, "all accepted", func() bool { return s.total() == len(records) })
-	eventually(t, "all committed", func() bool { return committedSum(c, group, topic) == int64(len(records)) })
+	eventually(t, "all committed", func() bool { return committedSum(c, c.group, c.topic) == int64(len(records)) })
 	r.mustStop(t)
-	wantCommitted(t, c, group, topic)
+	wantCommitted(t, c, c.group, c.topic)
 }
 
 // TestIdleMember runs more consumers than there are partitions: the idle one is ready too.
 func TestIdleMember(t *testing.T) {
 	c := emptyBroker(t)
-	if err := c.CreateTopic(topic, 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	c.createTopic(t, c.topic, 1, nil)
 	for i := range 2 {
 		r := start(t, config(c, &submitter{}))
 		eventually(t, fmt.Sprintf("consumer %d is ready", i+1), func() bool { return r.Stats().Ready })
@@ -209,16 +230,16 @@ func TestBulk(t *testing.T) {
 		mu.Unlock()
 		return nil
 	}}
-	bulk := tasks("bulk", 200)
+	bulk := c.tasks("bulk", 200)
 	for i, r := range bulk {
-		r.Topic, r.Partition = bulkTopic, int32(i%bulkPartitions)
+		r.Topic, r.Partition = c.bulkTopic, int32(i%bulkPartitions)
 	}
 	produce(t, c, bulk...)
 	cfg := config(c, s)
 	cfg.InFlight, cfg.BulkShare = inFlight, share
 	r := start(t, cfg)
 	eventually(t, "the bulk lane is full", func() bool { st := r.Stats(); return st.InFlight == inFlight*share && st.Paused })
-	main := tasks("main", 500)
+	main := c.tasks("main", 500)
 	produce(t, c, main...)
 	eventually(t, "main tasks pass", func() bool { return s.total() == len(main) })
 	close(release)
@@ -228,8 +249,8 @@ func TestBulk(t *testing.T) {
 		t.Errorf("at most %d bulk tasks at once, want %v", most, inFlight*share)
 	}
 	s.wantAccepted(t, append(ids(main), ids(bulk)...))
-	wantCommitted(t, c, group, topic)
-	wantCommitted(t, c, bulkGroup, bulkTopic)
+	wantCommitted(t, c, c.group, c.topic)
+	wantCommitted(t, c, c.bulkGroup, c.bulkTopic)
 }
 
 // TestHeadOfLine has one record of a partition wait for long: the partition is paused when too
@@ -238,7 +259,7 @@ func TestHeadOfLine(t *testing.T) {
 	c := broker(t)
 	var records []*kgo.Record
 	for i := range 5000 {
-		records = append(records, task(fmt.Sprintf("h-%d", i), int32(i%2)))
+		records = append(records, c.task(fmt.Sprintf("h-%d", i), int32(i%2)))
 	}
 	produce(t, c, records...)
 	release := make(chan struct{})
@@ -253,11 +274,11 @@ func TestHeadOfLine(t *testing.T) {
 	const most = 2500 + 1023
 	eventually(t, "as far as it goes", func() bool { return s.total() >= most })
 	always(t, "no further while the first waits", 500*time.Millisecond, func() bool { return s.total() == most })
-	if got := committed(c, group, topic, 0); got > 0 {
+	if got := committed(c, c.group, c.topic, 0); got > 0 {
 		t.Errorf("committed %d", got)
 	}
 	close(release)
 	eventually(t, "all accepted", func() bool { return s.total() == len(records) })
 	r.mustStop(t)
-	wantCommitted(t, c, group, topic)
+	wantCommitted(t, c, c.group, c.topic)
 }

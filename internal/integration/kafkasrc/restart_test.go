@@ -2,6 +2,7 @@ package kafkasrc_test
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // slow, some failing, some too slow for the drain.
 func TestRestart(t *testing.T) {
 	c := broker(t)
-	records := tasks("r", 3000)
+	records := c.tasks("r", 3000)
 	produce(t, c, records...)
 	s := &submitter{fail: func(ctx context.Context, _ string, nth int) error {
 		switch rand.IntN(40) {
@@ -54,11 +55,11 @@ func TestRestart(t *testing.T) {
 	r := start(t, config(c, s))
 	eventually(t, "no lag", func() bool {
 		st := r.Stats()
-		return st.Ready && st.Lag == 0 && st.InFlight == 0 && committedSum(c, group, topic) == int64(len(records))
+		return st.Ready && st.Lag == 0 && st.InFlight == 0 && committedSum(c, c.group, c.topic) == int64(len(records))
 	})
 	r.mustStop(t)
 	s.wantAccepted(t, ids(records))
-	wantCommitted(t, c, group, topic)
+	wantCommitted(t, c, c.group, c.topic)
 	w.wantSeen(t, int64(len(records)))
 	if cut == 0 {
 		t.Error("no stop ever interrupted a Submit: the test tested nothing")
@@ -77,7 +78,7 @@ func TestDown(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
 			c := broker(t)
-			records := tasks("d", 1500)
+			records := c.tasks("d", 1500)
 			produce(t, c, records...)
 			var down atomic.Bool
 			back := make(chan struct{})
@@ -100,7 +101,8 @@ func TestDown(t *testing.T) {
 			cfg.Librdkafka["session.timeout.ms"] = 6000
 			r := start(t, cfg)
 			eventually(t, "paused", func() bool { return r.Stats().Paused })
-			group1 := c.GroupInfo(group)
+			members := c.members(t, c.group)
+			generation := c.generation(t, c.group)
 			// Longer than max.poll.interval.ms: a consumer that does not poll is thrown out.
 			time.Sleep(8 * time.Second)
 			if st := r.Stats(); s.total() != 0 || st.InFlight != 32 || !st.Ready || !st.Paused {
@@ -109,7 +111,7 @@ func TestDown(t *testing.T) {
 			// All of it, also in partitions that were never fetched before the pause, and what
 			// arrives behind it.
 			eventually(t, "the lag is known", func() bool { return r.Stats().Lag == int64(len(records)) })
-			more := tasks("more", 40)
+			more := c.tasks("more", 40)
 			produce(t, c, more...)
 			mu.Lock()
 			records = append(records, more...)
@@ -118,9 +120,8 @@ func TestDown(t *testing.T) {
 			down.Store(false)
 			close(back)
 			eventually(t, "all accepted", func() bool { return s.total() == len(records) })
-			group2 := c.GroupInfo(group)
-			if group1.Epoch != group2.Epoch || len(group2.Members) != 1 || group1.Members[0].MemberID != group2.Members[0].MemberID {
-				t.Errorf("membership was lost: %+v, then %+v", group1, group2)
+			if now := c.generation(t, c.group); now != generation || len(members) != 1 || !maps.Equal(members, c.members(t, c.group)) {
+				t.Errorf("membership was lost: generation %d, then %d; members %v, then %v", generation, now, members, c.members(t, c.group))
 			}
 			eventually(t, "running again", func() bool { st := r.Stats(); return !st.Paused && st.Lag == 0 })
 			r.mustStop(t)
@@ -128,7 +129,7 @@ func TestDown(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 			s.wantAccepted(t, ids(records))
-			wantCommitted(t, c, group, topic)
+			wantCommitted(t, c, c.group, c.topic)
 			w.wantSeen(t, 1)
 		})
 	}

@@ -38,11 +38,11 @@ func TestMissingTopics(t *testing.T) {
 			before := said()
 			always(t, "not ready, and quiet", 2*time.Second, func() bool { return !r.Stats().Ready && said() == before }) // six refreshes
 			createTopics(t, c)
-			records := tasks("m", 50)
+			records := c.tasks("m", 50)
 			produce(t, c, records...)
 			eventually(t, "all accepted", func() bool { return s.total() == len(records) })
 			r.mustStop(t)
-			wantCommitted(t, c, group, topic)
+			wantCommitted(t, c, c.group, c.topic)
 		})
 	}
 }
@@ -50,7 +50,7 @@ func TestMissingTopics(t *testing.T) {
 // TestDeafSubmitter stops while a Submit heeds nothing: Run gives up on it in time and says so.
 func TestDeafSubmitter(t *testing.T) {
 	c := broker(t)
-	produce(t, c, tasks("d", 3)...)
+	produce(t, c, c.tasks("d", 3)...)
 	release := make(chan struct{})
 	s := &submitter{fail: func(context.Context, string, int) error { <-release; return nil }}
 	cfg := config(c, s)
@@ -64,7 +64,7 @@ func TestDeafSubmitter(t *testing.T) {
 	if took := time.Since(began); took > patience/3 {
 		t.Errorf("Run took %v to give up", took)
 	}
-	if n := committedSum(c, group, topic); n != 0 {
+	if n := committedSum(c, c.group, c.topic); n != 0 {
 		t.Errorf("%d committed", n)
 	}
 	close(release)
@@ -73,8 +73,9 @@ func TestDeafSubmitter(t *testing.T) {
 
 // TestBrokersGone takes the brokers away, and stops.
 func TestBrokersGone(t *testing.T) {
-	c := broker(t)
-	records := tasks("g", 40)
+	c := ownBroker(t, 1)
+	createTopics(t, c)
+	records := c.tasks("g", 40)
 	produce(t, c, records...)
 	s := &submitter{}
 	cfg := config(c, s)
@@ -114,7 +115,7 @@ func TestFallback(t *testing.T) {
 	cfg.Fallback, cfg.FallbackAfter = fallback, 2*time.Second
 	began := time.Now()
 	r := start(t, cfg)
-	first := tasks("one", 100)
+	first := c.tasks("one", 100)
 	produce(t, c, first...)
 	eventually(t, "the fallback has them", func() bool { return fallback.total() == len(first) })
 	if took := time.Since(began); took < 2*time.Second || !r.Stats().FallbackActive {
@@ -122,18 +123,18 @@ func TestFallback(t *testing.T) {
 	}
 	down.Store(false)
 	for n := 0; r.Stats().FallbackActive; n++ { // every few seconds a task probes
-		sent, before := tasks(fmt.Sprintf("probe-%d", n), 1), fallback.total()+primary.total()
+		sent, before := c.tasks(fmt.Sprintf("probe-%d", n), 1), fallback.total()+primary.total()
 		produce(t, c, sent...)
 		eventually(t, "the probe is accepted", func() bool { return fallback.total()+primary.total() > before })
 		if time.Since(began) > patience {
 			t.Fatal("the fallback does not give back")
 		}
 	}
-	second, before := tasks("two", 100), primary.total()
+	second, before := c.tasks("two", 100), primary.total()
 	produce(t, c, second...)
 	eventually(t, "the primary has them", func() bool { return primary.total() == before+len(second) })
 	r.mustStop(t)
-	wantCommitted(t, c, group, topic)
+	wantCommitted(t, c, c.group, c.topic)
 }
 
 // TestQuietLogs looks for values, keys and settings in logs and headers.
@@ -142,7 +143,7 @@ func TestQuietLogs(t *testing.T) {
 	canaries := []string{"4930123456", "canary-name", "canary-key", "canary-header", "canary-password", "\u0664\u0669\u0663\u0660\u0661"}
 	record := func(value string) *kgo.Record {
 		return &kgo.Record{
-			Topic: topic, Key: []byte("canary-key"), Value: []byte(value),
+			Topic: c.topic, Key: []byte("canary-key"), Value: []byte(value),
 			Headers: []kgo.RecordHeader{{Key: "h", Value: []byte("canary-header")}, {Key: "ce_id", Value: []byte("canary-header/")}},
 		}
 	}
@@ -175,7 +176,7 @@ func TestQuietLogs(t *testing.T) {
 	if !strings.Contains(text, "dead letter") {
 		t.Fatalf("the log says nothing:\n%s", text)
 	}
-	for _, l := range readAll(t, c, dlqTopic) {
+	for _, l := range readAll(t, c, c.dlqTopic) {
 		for _, h := range l.Headers {
 			if strings.HasPrefix(h.Key, "dlq.") {
 				text += h.Key + "=" + string(h.Value) + "\n"

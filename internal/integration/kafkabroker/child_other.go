@@ -1,0 +1,7 @@
+//go:build !linux
+
+package kafkabroker
+
+import "syscall"
+
+func childOfTest() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
