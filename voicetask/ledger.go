@@ -76,6 +76,7 @@ type delivery struct {
 	rec     store.Record
 	event   provider.Event // with the key of its dial
 	changed bool
+	second  bool // its call is another one than the dial's, seen for the first time
 }
 
 // deliver finds the task of an event and writes what it proves. A change is what
@@ -95,7 +96,7 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 		}
 		return nil
 	})
-	if d.second(n) {
+	if d.second && err == nil {
 		l.observe(ctx, provider.Notice{Kind: provider.NoticeSecondCall, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
 	}
 	switch {
@@ -148,7 +149,7 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.changed = o.Changed
+	d.changed, d.second = o.Changed && !o.Second, o.Changed && o.Second
 	noted, err := keepDraft(r, n, c)
 	if err != nil {
 		return err
@@ -163,12 +164,6 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 		return errNoChange
 	}
 	return nil
-}
-
-// second reports whether the event's call is not the one of its dial.
-func (d *delivery) second(n int) bool {
-	a := fence.Find(&d.rec, n)
-	return a != nil && d.event.Call.ID != "" && a.CallID != "" && a.CallID != d.event.Call.ID
 }
 
 // reopenUnknown gives a task that ended unknown the outcome that late evidence

@@ -18,21 +18,9 @@ func (p *Provider) Get(ctx context.Context, id provider.CallID) (provider.Call, 
 	if !ok {
 		return provider.Call{}, p.api.fail("get", provider.KindNotFound, "", errors.New("not an id of this provider"))
 	}
-	c, err := p.look(ctx, "get", r, "")
-	if err != nil || c.Status != provider.StatusInProgress {
+	c, seen, err := p.look(ctx, "get", r, "")
+	if err != nil || c.Status != provider.StatusInProgress || !p.deserted(seen) {
 		return c, err
-	}
-	return p.attended(ctx, r, c)
-}
-
-// attended ends a call whose agent has left, and returns it as it then stands.
-func (p *Provider) attended(ctx context.Context, r ref, c provider.Call) (provider.Call, error) {
-	if !p.tended() {
-		return c, nil
-	}
-	s, err := p.see(ctx, "get", r)
-	if err != nil || !p.deserted(s) {
-		return c, nil // it was seen a moment ago
 	}
 	over, ended, err := p.endDeserted(ctx, "get", r, c.Key)
 	if err != nil || !ended {
@@ -47,7 +35,7 @@ func (p *Provider) attended(ctx context.Context, r ref, c provider.Call) (provid
 // does; in a project with many thousands of live rooms the second step is heavy.
 func (p *Provider) Find(ctx context.Context, key string, _ time.Time) (provider.Call, error) {
 	r := ref{room: derivedRoom(key), identity: identityFor(key)}
-	call, err := p.look(ctx, "find", r, key)
+	call, _, err := p.look(ctx, "find", r, key)
 	if !errors.Is(err, provider.ErrNotFound) {
 		return call, err
 	}
@@ -57,7 +45,8 @@ func (p *Provider) Find(ctx context.Context, key string, _ time.Time) (provider.
 	}
 	for _, rm := range rooms {
 		if data, ok := dataOf(rm.Metadata); ok && data.Key == key && rm.Name != r.room {
-			return p.look(ctx, "find", ref{room: rm.Name, identity: r.identity}, key)
+			call, _, err := p.look(ctx, "find", ref{room: rm.Name, identity: r.identity}, key)
+			return call, err
 		}
 	}
 	return provider.Call{}, err
@@ -121,17 +110,19 @@ func (p *Provider) roomData(ctx context.Context, op string, r ref) (roomData, er
 	return rm.dataOf(r), nil
 }
 
-func (p *Provider) look(ctx context.Context, op string, r ref, key string) (provider.Call, error) {
+// look reports the call, and the room as it was seen with the callee in it.
+func (p *Provider) look(ctx context.Context, op string, r ref, key string) (provider.Call, sight, error) {
 	s, err := p.see(ctx, op, r)
 	if err != nil {
-		return provider.Call{}, err
+		return provider.Call{}, sight{}, err
 	}
 	if s.callee != nil {
-		return p.present(ctx, op, r, key, s)
+		c, err := p.present(ctx, op, r, key, s)
+		return c, s, err
 	}
 	rm, err := p.api.room(ctx, op, r.room)
 	if err != nil {
-		return provider.Call{}, err
+		return provider.Call{}, sight{}, err
 	}
 	var data roomData
 	if rm != nil {
@@ -146,11 +137,12 @@ func (p *Provider) look(ctx context.Context, op string, r ref, key string) (prov
 	}
 	switch {
 	case !at.IsZero():
-		return p.gone(ctx, op, r, key, at, s, rm)
+		c, err := p.gone(ctx, op, r, key, at, s, rm)
+		return c, sight{}, err
 	case data.AgentDials:
-		return provider.Call{ID: r.id(), Key: key, Status: provider.StatusQueued, CreatedAt: rm.CreationTime.Time, Raw: raw(rm, s.all...)}, nil
+		return provider.Call{ID: r.id(), Key: key, Status: provider.StatusQueued, CreatedAt: rm.CreationTime.Time, Raw: raw(rm, s.all...)}, sight{}, nil
 	}
-	return provider.Call{}, p.notFound(op)
+	return provider.Call{}, sight{}, p.notFound(op)
 }
 
 func (p *Provider) notFound(op string) error {

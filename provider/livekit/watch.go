@@ -128,6 +128,9 @@ func (p *Provider) endDeserted(ctx context.Context, op string, r ref, key string
 	if at := p.answers.get(r.id()); c.AnsweredAt.IsZero() && !at.IsZero() {
 		c.AnsweredAt = at
 	}
+	if answered && c.AnsweredAt.IsZero() {
+		c.AnsweredAt = time.Now().UTC() // by now
+	}
 	c.Status, c.Outcome, c.Reason, c.EndedAt = provider.StatusEnded, provider.OutcomeProviderFault, codeAgentLeft, time.Now().UTC()
 	c.NoSpeech = !answered && c.AnsweredAt.IsZero()
 	report(&c, s.all, rm)
