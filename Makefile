@@ -53,7 +53,7 @@ test-livekit: $(BIN)/livekit-server ## Run package livekit's scenarios on a real
 
 .PHONY: test-kafka
 test-kafka: ## Run the Kafka tests on Apache Kafka 4.3 (needs Java 17, Maven and kcat; skipped without, but not in CI)
-	@cd $(INTEGRATION) && go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- $(ARGS) -timeout 15m -skip TestInjected ./kafkasrc
+	@cd $(INTEGRATION) && KAFKA_STORM=20000 go run ./kafkabroker/suite -jars $(BIN)/kafka-jars -- $(ARGS) -timeout 15m -skip TestInjected ./kafkasrc
 
 .PHONY: soak
 soak: ## Run the storm of consumers with 200,000 messages for each kind of group, on Apache Kafka

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,7 +27,7 @@ const (
 	sideBroker   = "broker"
 	kafkaTopic   = "requests"
 	lowTopic     = "low_load"
-	kafkaRecords = 60_000
+	kafkaRecords = 100_000
 	kafkaPlaces  = 16 // partitions
 )
 
@@ -53,8 +54,8 @@ func measureKafka(ctx context.Context, pairs int) (out kafkaOutcome, err error) 
 	defer stop()
 	runs := 0
 	group := func() string { runs++; return fmt.Sprintf("group-%d", runs) }
-	for _, warm := range []func(string, string) error{bareLoop, consumerLoop} {
-		if err := warm(address, group()); err != nil {
+	for _, warm := range []func(string, string) (cost, error){bareLoop, consumerLoop} {
+		if _, err := warm(address, group()); err != nil {
 			return out, err
 		}
 	}
@@ -67,8 +68,8 @@ func measureKafka(ctx context.Context, pairs int) (out kafkaOutcome, err error) 
 		}
 		var got [2]cost
 		for _, side := range order {
-			loop := []func(string, string) error{consumerLoop, bareLoop}[side]
-			if got[side], err = spent(func() error { return loop(address, group()) }); err != nil {
+			loop := []func(string, string) (cost, error){consumerLoop, bareLoop}[side]
+			if got[side], err = loop(address, group()); err != nil {
 				return out, err
 			}
 			sum[side].wall += got[side].wall
@@ -84,7 +85,7 @@ func measureKafka(ctx context.Context, pairs int) (out kafkaOutcome, err error) 
 	total := float64(pairs * kafkaRecords)
 	out.Ours, out.Bare = total/sum[0].wall, total/sum[1].wall
 	out.OursCPU, out.BareCPU = 1e6*sum[0].cpu/total, 1e6*sum[1].cpu/total
-	slow, err := spent(func() error { return consume(address, group(), 5*time.Millisecond) })
+	slow, err := consume(address, group(), 5*time.Millisecond)
 	if err != nil {
 		return out, err
 	}
@@ -96,10 +97,17 @@ func measureKafka(ctx context.Context, pairs int) (out kafkaOutcome, err error) 
 // cost is in seconds, CPU of this process.
 type cost struct{ wall, cpu float64 }
 
-func spent(run func() error) (cost, error) {
-	began, before := time.Now(), ownCPU()
-	err := run()
-	return cost{time.Since(began).Seconds(), (ownCPU() - before).Seconds()}, err
+// A span is from the first record to the last: joining and leaving the group take as long with
+// few records as with many.
+type span struct {
+	began  time.Time
+	before time.Duration
+}
+
+func begin() span { return span{time.Now(), ownCPU()} }
+
+func (s span) end() cost {
+	return cost{time.Since(s.began).Seconds(), (ownCPU() - s.before).Seconds()}
 }
 
 func ownCPU() time.Duration {
@@ -108,61 +116,71 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func bareLoop(address, group string) error {
+func bareLoop(address, group string) (took cost, err error) {
 	k, err := kafka.NewConsumer(&kafka.ConfigMap{
 		"bootstrap.servers": address, "group.id": group, "auto.offset.reset": "earliest",
-		"enable.auto.offset.store": false, "partition.assignment.strategy": "cooperative-sticky", "queued.max.messages.kbytes": 16384,
+		"enable.auto.offset.store": false, "partition.assignment.strategy": "cooperative-sticky", "queued.max.messages.kbytes": 16384, "enable.metrics.push": false,
 	})
 	if err != nil {
-		return err
+		return took, err
 	}
 	defer k.Close()
 	if err := k.SubscribeTopics([]string{kafkaTopic}, nil); err != nil {
-		return err
+		return took, err
 	}
+	var from span
 	for n := 0; n < kafkaRecords; {
 		m, ok := k.Poll(100).(*kafka.Message)
 		if !ok {
 			continue
 		}
+		if n == 0 {
+			from = begin()
+		}
 		var t mirror
 		if err := json.Unmarshal(m.Value, &t); err != nil {
-			return err
+			return took, err
 		}
 		if _, err := k.StoreMessage(m); err != nil {
-			return err
+			return took, err
 		}
-		n++
+		if n++; n == kafkaRecords {
+			took = from.end()
+		}
 	}
-	return nil
+	return took, nil
 }
 
-func consumerLoop(address, group string) error { return consume(address, group, 0) }
+func consumerLoop(address, group string) (cost, error) { return consume(address, group, 0) }
 
-func consume(address, group string, each time.Duration) error {
+func consume(address, group string, each time.Duration) (took cost, err error) {
 	var n atomic.Int64
+	var first sync.Once
+	var from span
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	consumer, err := kafkasrc.NewConsumer(kafkasrc.Config{
 		Brokers: []string{address}, Topic: kafkaTopic, Group: group, NoBulk: true,
 		Submitter: submitFunc(func(context.Context, voicetask.Task) error {
+			first.Do(func() { from = begin() })
 			time.Sleep(each)
 			if n.Add(1) == kafkaRecords {
+				took = from.end()
 				cancel()
 			}
 			return nil
 		}),
 	})
 	if err != nil {
-		return err
+		return took, err
 	}
 	if err := consumer.Run(ctx); err != nil {
-		return err
+		return took, err
 	}
 	if got := n.Load(); got < kafkaRecords {
-		return fmt.Errorf("bench: the consumer took %d of %d records in two minutes", got, kafkaRecords)
+		return took, fmt.Errorf("bench: the consumer took %d of %d records in two minutes", got, kafkaRecords)
 	}
-	return nil
+	return took, nil
 }
 
 // lowLoad is the median time from Send to Submit when there is nothing else to do.

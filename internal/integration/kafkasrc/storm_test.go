@@ -20,7 +20,7 @@ import (
 // that are in the middle of joining.
 func TestStorm(t *testing.T) {
 	if os.Getenv("KAFKA_STORM") == "" {
-		t.Skip("the storm is a chore of its own so far: make soak; under load more comes again than its bound allows")
+		t.Skip("the storm is part of make test-kafka and make soak; on a machine that is busy with other tests more comes again than its bound allows")
 	}
 	w := emptyBroker(t)
 	kinds := []struct{ name, protocol, strategy string }{{"KIP-848", "consumer", ""}}
