@@ -143,6 +143,7 @@ func (c *Client) execute(ctx context.Context, t Task, reuse enumspb.WorkflowIdRe
 	}
 	o.ID = WorkflowID(t.ID)
 	fill(&o.TaskQueue, c.cfg.TaskQueue)
+	fill(&o.WorkflowTaskTimeout, workflowTaskTimeout)
 	o.WorkflowIDReusePolicy = reuse
 	o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL
 	o.WorkflowExecutionErrorWhenAlreadyStarted = true // else a duplicate is invisible
@@ -154,6 +155,10 @@ func (c *Client) execute(ctx context.Context, t Task, reuse enumspb.WorkflowIdRe
 	}
 	return nil
 }
+
+// workflowTaskTimeout is after how long a step of the workflow that a worker took with it
+// when it died is given to another; a step takes milliseconds. The SDK's default is 10 s.
+const workflowTaskTimeout = 5 * time.Second
 
 // priority passes the task's priority and tenant on to Temporal's task queues.
 func priority(t Task) temporal.Priority {

@@ -90,6 +90,9 @@ func (w *taskRun) take(n int) {
 	key := provider.Key(w.task.ID, n)
 	for _, e := range w.events {
 		c := e.Call
+		if e.Provider != "" && w.provider != "" && e.Provider != w.provider {
+			continue // one account has no say about another's dial
+		}
 		if (e.Key != "" && e.Key != key) || (e.Key == "" && c.ID != w.call.ID) || (c.ID != "" && w.call.ID != "" && c.ID != w.call.ID) {
 			continue
 		}

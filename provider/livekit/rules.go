@@ -46,6 +46,11 @@ func judge(reply vendorhttp.Reply) verdict {
 		}
 		return verdict{outcome: outcomeOfSIP(status), code: "sip_" + strconv.Itoa(status)}
 	}
+	if e.invited {
+		// An INVITE was answered, and its status was lost on the way (an older server,
+		// a proxy that strips): the code alone may stand for a phone that rang.
+		return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+	}
 	switch e.Code {
 	case "canceled":
 		return verdict{cancelled: true, code: e.Code}

@@ -45,6 +45,8 @@ func TestJudge(t *testing.T) {
 		{"no CPU left", 503, `{"code":"unavailable","msg":"cpu exhausted"}`, verdict{kind: provider.KindUnavailable}},
 		{"grants", 401, `{"code":"unauthenticated","msg":"permissions denied"}`, verdict{kind: provider.KindUnauthenticated}},
 		{"token, in plain text", 401, `invalid token: eyJ`, verdict{kind: provider.KindUnauthenticated}},
+		{"486, stripped", 429, `{"code":"resource_exhausted","msg":"INVITE failed: sip status: 486: Busy Here"}`, verdict{kind: provider.KindOutcomeUnknown}},
+		{"603, stripped", 403, `{"code":"permission_denied","msg":"INVITE failed: sip status: 603"}`, verdict{kind: provider.KindOutcomeUnknown}},
 		{"rate limit", 429, `{"code":"resource_exhausted","msg":"rate limit"}`, verdict{kind: provider.KindRateLimited}},
 		{"wrong path", 404, `{"code":"bad_route"}`, verdict{kind: provider.KindNotFound}},
 		{"LiveKit gave up; it may ring on", 408, `{"code":"deadline_exceeded","msg":"request timed out"}`, verdict{kind: provider.KindOutcomeUnknown}},

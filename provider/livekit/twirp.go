@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/superservices/voice/internal/vendorhttp"
@@ -28,14 +29,22 @@ const (
 type twirpError struct {
 	Code string            `json:"code"`
 	Meta map[string]string `json:"meta"`
+	// invited: the message spoke of an INVITE, that is all that is kept of it.
+	invited bool
 }
 
 // twirpErrorOf is not ok if the body is not LiveKit's but, say, a proxy's.
 func twirpErrorOf(body []byte) (twirpError, bool) {
 	var e twirpError
+	var said struct {
+		Msg string `json:"msg"`
+	}
 	if json.Unmarshal(body, &e) != nil || kindOfCode[e.Code] == "" {
 		return twirpError{}, false
 	}
+	_ = json.Unmarshal(body, &said) // a message that is no text says nothing
+	words := strings.ToLower(said.Msg)
+	e.invited = strings.Contains(words, "invite") || strings.Contains(words, "sip status")
 	return e, true
 }
 
