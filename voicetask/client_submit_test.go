@@ -70,7 +70,7 @@ func TestSubmitWritesTheRowFirst(t *testing.T) {
 
 	require.Equal(t, []voicetask.Task{in}, d.temporal.inputs)
 	require.Equal(t, []client.StartWorkflowOptions{{
-		ID: "voice-task-t1", TaskQueue: "voice-task-queue",
+		ID: "voice-task-t1", TaskQueue: "voice-task-queue", WorkflowTaskTimeout: 5 * time.Second,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
@@ -99,14 +99,14 @@ func TestStartOptionsOfTheHost(t *testing.T) {
 			o.WorkflowIDConflictPolicy = enumspb.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
 			o.WorkflowExecutionErrorWhenAlreadyStarted = false
 			o.Memo = map[string]any{"task": t.ID}
-			o.WorkflowRunTimeout = time.Hour
+			o.WorkflowRunTimeout, o.WorkflowTaskTimeout = time.Hour, 8*time.Second
 			o.StaticSummary = "mine"
 			o.Priority = temporal.Priority{PriorityKey: 5}
 		}
 	})
 	require.NoError(t, d.Submit(t.Context(), task()))
 	require.Equal(t, client.StartWorkflowOptions{
-		ID: "voice-task-t1", TaskQueue: "calls",
+		ID: "voice-task-t1", TaskQueue: "calls", WorkflowTaskTimeout: 8 * time.Second,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
