@@ -120,13 +120,17 @@ func (e *execution) answer(d Dialled) Dialled {
 }
 
 // rowWasLost reports whether another witness says more than the row does: the
-// store has lost what it had acknowledged, and cannot fence this dial.
+// store has lost what it had acknowledged, and cannot fence this dial. A row aborted
+// under the witness's own token has lost nothing: its holder could not send any more.
 func (e *execution) rowWasLost(created bool) bool {
-	sends := 0
+	sends, givenBack := 0, ""
 	if a := fence.Find(&e.rec, e.in.N); a != nil {
 		sends = a.Sends
+		if a.State == store.AttemptAborted {
+			givenBack = a.Token
+		}
 	}
-	if s := e.witness.before; s.Key == e.in.Key && s.Send > sends {
+	if s := e.witness.before; s.Key == e.in.Key && s.Send > sends && (s.Token == "" || s.Token != givenBack) {
 		return true
 	}
 	return created && e.witness.attempt > 1 && !durable(e.cfg.Store)
@@ -382,6 +386,7 @@ func (e *execution) dial(ctx context.Context) (Dialled, error) {
 	}
 	if err := e.witness.confirm(ctx, sent{Key: e.in.Key, Token: e.token, Send: fence.Find(&e.rec, e.in.N).Sends + 1}); err != nil {
 		e.retract(ctx) // perhaps only the answer was lost
+		e.giveBack(context.WithoutCancel(ctx))
 		return Dialled{}, fmt.Errorf("voicetask: this execution of the dial is no longer current: %w", err)
 	}
 	if ctx.Err() != nil {
@@ -418,6 +423,19 @@ func (e *execution) retract(ctx context.Context) {
 	if a := fence.Find(&e.rec, e.in.N); a != nil && a.State != store.AttemptSending {
 		e.witness.retract(ctx, sent{Key: e.in.Key, Token: e.token, Send: a.Sends})
 	}
+}
+
+// giveBack aborts our own reservation, where the server may have our word and cannot be
+// told that nothing was sent: an aborted row with our token proves it, see rowWasLost.
+func (e *execution) giveBack(ctx context.Context) {
+	_ = e.move(ctx, &e.rec, func(r *store.Record) error {
+		a := fence.Find(r, e.in.N)
+		if a == nil || a.State != store.AttemptReserved || a.Token != e.token {
+			return errNoChange
+		}
+		fence.Abort(r, e.in.N, "the server could not be asked")
+		return nil
+	}) // should that fail, a later execution takes it for a lost row: the safe side
 }
 
 // notYet is how long a dial that was not sent must still wait.
