@@ -41,6 +41,7 @@ const (
 	NoticeSecondCall      = "second_call"      // two calls were seen under one key: an alarm
 	NoticePayloadConflict = "payload_conflict" // a task id came again with another payload
 	NoticeForgedWebhook   = "forged_webhook"   // a webhook failed verification
+	NoticeOverdueCall     = "overdue_call"     // a call was up beyond its limits, or after a cancellation: it was ended
 	NoticeUnfollowed      = "unfollowed_task"  // nothing followed an open task: the sweeper had its workflow started again
 	NoticeDuplicateTask   = "duplicate_task"   // a task id came again with the same payload
 	NoticeBreakerOpen     = "breaker_open"     // an account failed many times in a row: no dials through it for a while

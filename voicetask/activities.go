@@ -130,7 +130,7 @@ func (a *activities) observe(ctx context.Context, r *store.Record, n int, prov s
 		if err != nil {
 			return err
 		}
-		second = o.Second
+		second = o.Second && o.Changed // once
 		if !o.Changed {
 			return errNoChange
 		}

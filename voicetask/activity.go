@@ -39,6 +39,9 @@ type Dialled struct {
 	// Policy is resolved for this task; the workflow reads it from here, so it is in
 	// history and a change of configuration cannot break a replay.
 	Policy Policy `json:"policy"`
+	// CancelRequestedAt is the row's: a call of a task that was cancelled is hung up,
+	// also when the cancellation did not reach the workflow.
+	CancelRequestedAt time.Time `json:"cancel_requested_at,omitzero"`
 }
 
 // CallInput names one dial.

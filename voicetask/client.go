@@ -198,9 +198,16 @@ func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
 	_ = fault.Point(ctx, fault.EventStored)
 	err = c.temporal.SignalWorkflow(ctx, WorkflowID(seen.rec.ID), "", SignalCallEvent, slim(seen.event))
 	_ = fault.Point(ctx, fault.EventSignalled)
-	if err != nil && !gone(err) {
-		// The row has it: a poll, the deadline or the sweeper finds it there.
+	if err == nil {
+		return nil
+	}
+	// The row has it: a poll, the deadline or, as soon as the row is due, the sweeper
+	// finds it there.
+	if !gone(err) {
 		c.cfg.Logger.WarnContext(ctx, "an event was stored but its workflow was not told", "task_id", seen.rec.ID, "error", quiet(Task{}, err))
+	}
+	if err := c.ledger.untold(ctx, seen.rec.ID); err != nil {
+		c.cfg.Logger.WarnContext(ctx, "a row could not be made due", "task_id", seen.rec.ID, "error", quiet(Task{}, err))
 	}
 	return nil
 }

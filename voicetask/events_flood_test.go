@@ -82,7 +82,9 @@ func TestFloodOfASecondCall(t *testing.T) {
 	require.EqualValues(t, 1, flood(t, d, 10_000, e))
 	require.Equal(t, []string{provider.NoticeSecondCall}, d.notices.kinds())
 	require.Empty(t, d.temporal.signals)
-	require.Equal(t, []provider.CallID{"call-2"}, d.row(t).Attempts[0].OtherCallIDs)
+	row := d.row(t)
+	require.Equal(t, []provider.CallID{"call-2"}, row.Attempts[0].OtherCallIDs)
+	require.Equal(t, start, row.DueAt, "the sweeper ends one of the two")
 }
 
 // TestFloodAfterTheEndOfTheTask changes nothing, and asks no workflow.
@@ -97,10 +99,17 @@ func TestFloodAfterTheEndOfTheTask(t *testing.T) {
 	require.Empty(t, d.temporal.signals)
 }
 
-// TestAFullSignalQueueCounts as stored: a poll or the deadline finds it in the row.
+// TestAFullSignalQueueCounts as stored: the row has the event, and is due.
 func TestAFullSignalQueueCounts(t *testing.T) {
 	d := placed(t)
+	_, err := store.Modify(t.Context(), d.store, "t1", func(r *store.Record) error {
+		r.DueAt = endOfCall().At.AddDate(0, 0, 1)
+		return nil
+	})
+	require.NoError(t, err)
 	d.temporal.signalErr = errSignalLimit
 	require.NoError(t, d.Deliver(t.Context(), endOfCall()))
-	require.Equal(t, store.AttemptEnded, d.row(t).Attempts[0].State)
+	row := d.row(t)
+	require.Equal(t, store.AttemptEnded, row.Attempts[0].State)
+	require.Equal(t, start, row.DueAt)
 }

@@ -116,6 +116,9 @@ func (e *execution) answer(d Dialled) Dialled {
 	if e.cfg.swept(e.provider) {
 		d.AwaitAfter = -1
 	}
+	if d.Call.ID != "" {
+		d.CancelRequestedAt = e.rec.CancelRequestedAt
+	}
 	return d
 }
 

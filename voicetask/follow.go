@@ -132,6 +132,7 @@ func (a *activities) EndCall(ctx context.Context, in CallInput) (provider.Call, 
 		err := a.move(ctx, &rec, func(r *store.Record) error {
 			if r.CancelRequestedAt.IsZero() {
 				r.CancelRequestedAt = a.now()
+				hurry(r, a.now())
 			}
 			fence.Abort(r, in.N, RuleCancel)
 			return nil

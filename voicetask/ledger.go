@@ -150,6 +150,9 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 		return err
 	}
 	d.changed, d.second = o.Changed && !o.Second, o.Changed && o.Second
+	if d.second {
+		r.DueAt = now.UTC() // the sweeper ends one of the two
+	}
 	noted, err := keepDraft(r, n, c)
 	if err != nil {
 		return err
@@ -195,8 +198,28 @@ func (l ledger) requestCancel(ctx context.Context, taskID string) (store.Record,
 		if directOwned(*r) {
 			r.DueAt = r.CancelRequestedAt // a Direct finds it by that
 		}
+		hurry(r, l.now())
 		return nil
 	})
+}
+
+// hurry makes a row due now: somebody has to come to it.
+func hurry(r *store.Record, now time.Time) {
+	if !r.Status.Terminal() && r.DueAt.After(now) {
+		r.DueAt = now.UTC()
+	}
+}
+
+// untold notes that the engine was not told of a change.
+func (l ledger) untold(ctx context.Context, taskID string) error {
+	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		before := r.DueAt
+		if hurry(r, l.now()); r.DueAt.Equal(before) {
+			return errNoChange
+		}
+		return nil
+	})
+	return err
 }
 
 // cancelUnfollowed ends a task that nothing follows, unless a dial is open: that

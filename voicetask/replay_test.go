@@ -12,7 +12,7 @@ import (
 // workflow that a change could break. `make histories` records them again, which a
 // change to the workflow's commands may only do beside the old ones.
 var recorded = []string{
-	"plain", "redial", "cancel-while-placing", "reset", "hold", "deadline", "event-before-the-answer", "worker-killed",
+	"plain", "redial", "cancel-while-placing", "reset", "hold", "deadline", "event-before-the-answer", "worker-killed", "cancelled-in-the-row",
 }
 
 // With the build tag voice_mutant the workflow has one timer more, and this test

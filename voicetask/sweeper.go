@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,25 +31,31 @@ type Sweeper struct {
 	rows     store.Lister
 	leaser   store.Leaser // nil without a provider.Lister
 	token    string       // of this process, in leases
-	pass     uint32       // how often the open rows were looked at
+	asked    *pace        // of questions to the engine
 }
 
 // How often and how late the sweeper looks.
 const (
-	sweepEvery = 15 * time.Second
+	// sweepEvery is between two looks at the rows that are due, sweepLiveEvery between
+	// two at those that have a call or are on hold.
+	sweepEvery     = 15 * time.Second
+	sweepLiveEvery = 2 * time.Minute
 	// overdueBy is how long a row may be due before somebody ought to have come to it:
 	// longer than a Submit takes from the row to the start of the workflow.
 	overdueBy = 30 * time.Second
 	// directOverdueBy gives the Direct processes, which look each minute, the first turn.
 	directOverdueBy = 5 * time.Minute
 	sweepPage       = 500
-	// checkedOf: of so many passes one asks after a live call that is not overdue.
-	checkedOf = 8
+	// askEvery bounds how often the engine is asked about a task: a backlog may be
+	// overdue as a whole, and is followed all the same.
+	askEvery = 10 * time.Millisecond
 )
 
 // NewSweeper checks its arguments; it opens nothing until Run. cfg is that of the
 // workers; cfg.Store must be a store.Lister, and a store.Leaser where a provider is
-// a provider.Lister. w hands tasks to their engine: a *Client, or a *Direct.
+// a provider.Lister. w hands tasks to their engine. With a *Client that is Temporal,
+// also for tasks that a Direct left and no other Direct took up within five minutes.
+// With a *Direct the tasks that Temporal carries out are left alone.
 func NewSweeper(cfg Config, w Workflow) (*Sweeper, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -71,7 +76,7 @@ func NewSweeper(cfg Config, w Workflow) (*Sweeper, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Sweeper{
-		cfg: cfg, workflow: w, rows: rows, leaser: leaser, token: rand.Text(),
+		cfg: cfg, workflow: w, rows: rows, leaser: leaser, token: rand.Text(), asked: &pace{every: askEvery},
 		raw: &activities{cfg: cfg, engine: ownerTemporal}, acts: newActivities(cfg, ownerTemporal, 0),
 	}, nil
 }
@@ -80,16 +85,15 @@ func NewSweeper(cfg Config, w Workflow) (*Sweeper, error) {
 // away is logged, and asked again the next time.
 func (s *Sweeper) Run(ctx context.Context) error {
 	var g errgroup.Group
-	g.Go(func() error {
-		s.every(ctx, sweepEvery, "the rows", func(ctx context.Context) error {
-			return s.sweepOpen(ctx)
+	every := func(interval time.Duration, what string, look func(ctx context.Context) error) {
+		g.Go(func() error {
+			s.every(ctx, interval, what, look)
+			return nil
 		})
-		return nil
-	})
-	g.Go(func() error { // by itself: a platform that hangs must not keep open tasks waiting
-		s.every(ctx, sweepEvery, "the unknown dials", s.sweepUnknown)
-		return nil
-	})
+	}
+	every(sweepEvery, "the rows that are due", s.sweepDue)
+	every(sweepLiveEvery, "the rows of live calls", s.sweepLive)
+	every(sweepEvery, "unknown dials", s.sweepUnknown)
 	for _, name := range s.cfg.Providers.Names() {
 		p, _ := s.cfg.Providers.Lookup(name)
 		lister, ok := p.(provider.Lister)
@@ -128,41 +132,6 @@ func (s *Sweeper) every(ctx context.Context, interval time.Duration, what string
 	}
 }
 
-// eachRow calls visit for every row in one of the statuses, page by page. What visit
-// cannot do now is done at the next sweep: its error is returned at the end.
-func (s *Sweeper) eachRow(ctx context.Context, statuses []store.Status, visit func(r store.Record) error) error {
-	var failed error
-	q := store.Query{Statuses: statuses, Limit: sweepPage}
-	for {
-		page, err := s.list(ctx, q)
-		if err != nil {
-			return errors.Join(failed, err)
-		}
-		for _, r := range page {
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err := visit(r); err != nil {
-				failed = err // one is enough to tell of
-			}
-		}
-		if len(page) < q.Limit {
-			return failed
-		}
-		q.After = page[len(page)-1].ID
-	}
-}
-
-func (s *Sweeper) list(ctx context.Context, q store.Query) ([]store.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	page, err := s.rows.List(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("voicetask: listing rows: %w", err)
-	}
-	return page, nil
-}
-
 // deliver hands on what a platform says of a dial, as its webhook would have.
 func (s *Sweeper) deliver(ctx context.Context, a store.Attempt, c provider.Call) error {
 	bounded, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -178,15 +147,4 @@ func (s *Sweeper) deliver(ctx context.Context, a store.Attempt, c provider.Call)
 func (c Config) swept(p provider.Provider) bool {
 	_, lists := p.(provider.Lister)
 	return c.Swept && lists
-}
-
-// openDial returns the dial of r that may have a live call, if there is one.
-func openDial(r store.Record) (store.Attempt, bool) {
-	i := slices.IndexFunc(r.Attempts, func(a store.Attempt) bool {
-		return a.State == store.AttemptSending || a.State == store.AttemptPlaced
-	})
-	if i < 0 {
-		return store.Attempt{}, false
-	}
-	return r.Attempts[i], true
 }

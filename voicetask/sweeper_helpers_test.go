@@ -110,3 +110,22 @@ func (l *lister) listings() int {
 	defer l.mu.Unlock()
 	return l.lists
 }
+
+// noDueFrom is a store that ignores Query.DueFrom, as it may.
+type noDueFrom struct{ *faultyStore }
+
+func (s *noDueFrom) List(ctx context.Context, q store.Query) ([]store.Record, error) {
+	q.DueFrom = time.Time{}
+	return s.faultyStore.List(ctx, q)
+}
+
+// countingLister counts what Find is asked.
+type countingLister struct {
+	*lister
+	finds *int
+}
+
+func (c *countingLister) Find(ctx context.Context, key string, since time.Time) (provider.Call, error) {
+	*c.finds++
+	return c.hooked.Find(ctx, key, since)
+}

@@ -85,13 +85,25 @@ type liveDials struct {
 	oldest time.Time // when the first of them was sent
 }
 
+// horizon is how far back a listing goes. A dial that is open for longer, because its
+// row is stuck, is left to the look at rows that are due: it must not make every
+// listing a long one.
+func (a account) horizon() time.Duration {
+	p := a.cfg.Policy.resolved(provider.Traits{})
+	return p.RingTimeout + p.MaxCallDuration + listSlack
+}
+
+// listSlack is what a host's PolicyFor may allow a call beyond Config.Policy.
+const listSlack = time.Hour
+
 // live collects them.
 func (a account) live(ctx context.Context) (liveDials, error) {
 	live := liveDials{byKey: map[string]store.Attempt{}, keyOf: map[provider.CallID]string{}}
-	err := a.eachRow(ctx, []store.Status{store.StatusProcessing, store.StatusInProgress, store.StatusHold, store.StatusScheduled}, func(r store.Record) error {
+	horizon := a.raw.now().Add(-a.horizon())
+	err := a.eachRow(ctx, liveStatuses, func(r store.Record) bool {
 		dial, open := openDial(r)
-		if !open || dial.Provider != a.name {
-			return nil
+		if !open || dial.Provider != a.name || sentAt(dial).Before(horizon) {
+			return ctx.Err() == nil
 		}
 		live.byKey[dial.Key] = dial
 		if dial.CallID != "" {
@@ -100,7 +112,7 @@ func (a account) live(ctx context.Context) (liveDials, error) {
 		if at := sentAt(dial); !at.IsZero() && (live.oldest.IsZero() || at.Before(live.oldest)) {
 			live.oldest = at
 		}
-		return nil
+		return ctx.Err() == nil
 	})
 	return live, err
 }

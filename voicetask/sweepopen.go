@@ -2,34 +2,33 @@ package voicetask
 
 import (
 	"context"
-	"hash/fnv"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 )
 
-// sweepOpen looks for open rows that nobody follows, and hands them back.
-func (s *Sweeper) sweepOpen(ctx context.Context) error {
-	s.pass++
-	return s.eachRow(ctx, openStatuses, func(r store.Record) error {
-		s.endSecondCalls(ctx, r)
-		if !s.overdue(r) && !s.checked(r) {
-			return nil
-		}
-		bounded, cancel := context.WithTimeout(ctx, providerTimeout)
-		defer cancel()
-		return s.takeUp(bounded, r)
-	})
+// visit looks at an open row, and has it followed if nobody came to it in time; with
+// calls also if it has a live one that nobody follows.
+func (s *Sweeper) visit(ctx context.Context, r store.Record, calls bool) error {
+	s.endSecondCalls(ctx, r)
+	_, unheard := s.unheard(r)
+	if !s.overdue(r) && !unheard && !(calls && s.hasQuietCall(r)) {
+		return nil
+	}
+	if e, ok := s.workflow.(engine); ok && !e.serves(r) {
+		return nil
+	}
+	s.asked.wait(ctx)
+	bounded, cancel := context.WithTimeout(ctx, providerTimeout)
+	defer cancel()
+	return s.takeUp(bounded, r)
 }
 
 // overdue reports whether somebody ought to have come to the row by now. A task on
-// hold waits for Resume, unless it is being cancelled.
+// hold waits for Resume, unless it has a call or is being cancelled.
 func (s *Sweeper) overdue(r store.Record) bool {
-	if _, direct := s.workflow.(*Direct); direct && r.Owner == ownerTemporal {
-		return false // not a Direct's to settle
-	}
 	late := overdueBy
 	if directOwned(r) {
 		if r.LeaseUntil.After(s.raw.now()) {
@@ -37,34 +36,26 @@ func (s *Sweeper) overdue(r store.Record) bool {
 		}
 		late = directOverdueBy
 	}
-	due := r.DueAt
-	switch asked := r.CancelRequestedAt; {
-	case !asked.IsZero():
-		due = asked
-	case r.Status == store.StatusHold:
-		if _, live := openDial(r); !live {
-			return false
-		}
-	}
-	return due.Before(s.raw.now().Add(-late))
-}
-
-// checked reports whether it is a live call's turn to be looked after although it is not
-// due before its deadline: every call's within two minutes, a part of them each time.
-func (s *Sweeper) checked(r store.Record) bool {
-	if _, live := openDial(r); !live || directOwned(r) || r.UpdatedAt.After(s.raw.now().Add(-overdueBy)) {
+	if _, dialling := openDial(r); r.Status == store.StatusHold && !dialling && r.CancelRequestedAt.IsZero() {
 		return false
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(r.ID))
-	return (h.Sum32()+s.pass)%checkedOf == 0
+	return r.DueAt.Before(s.raw.now().Add(-late))
 }
 
-// takeUp has an overdue row followed again, unless it is.
+// hasQuietCall reports a live call of which nothing was heard for a while.
+func (s *Sweeper) hasQuietCall(r store.Record) bool {
+	_, live := openDial(r)
+	return live && !directOwned(r) && r.UpdatedAt.Before(s.raw.now().Add(-overdueBy))
+}
+
+// takeUp does what is to be done about a row that is overdue.
 func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 	running, err := s.workflow.Running(ctx, r.ID)
-	if err != nil || running {
-		return err
+	switch {
+	case errors.Is(err, ErrUnknownTask):
+		return nil // gone meanwhile
+	case err != nil:
+		return &engineError{err}
 	}
 	t, err := ParseTask(r.Task)
 	if err != nil {
@@ -72,71 +63,100 @@ func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 		end := ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error(), dials: len(r.Attempts)}
 		return s.acts.RecordResult(ctx, end.input(bad))
 	}
-	dial, dialling := openDial(r)
-	switch cancelled := !r.CancelRequestedAt.IsZero(); {
-	case cancelled && !dialling:
-		return s.workflow.Cancel(ctx, r.ID) // ends it in its row
-	case cancelled: // the new workflow may be cancelled before it has come to this dial
-		in := CallInput{Task: t, N: dial.N, Key: dial.Key, Provider: dial.Provider, CallID: dial.CallID, Cancel: true}
-		if _, err := s.acts.EndCall(ctx, in); err != nil {
-			return err
-		}
-	}
-	if err := s.restart(ctx, t); err != nil {
+	if err := s.endOverlong(ctx, t, r); err != nil {
 		return err
 	}
-	if !r.CancelRequestedAt.IsZero() {
-		return s.workflow.Cancel(ctx, r.ID) // which hangs up
+	if running {
+		return s.remind(ctx, t, r)
+	}
+	if _, direct := s.workflow.(*Direct); !direct && !r.CancelRequestedAt.IsZero() && len(r.Attempts) == 0 {
+		return s.workflow.Cancel(ctx, r.ID) // ends it in its row
+	}
+	if mine, err := s.claim(ctx, r, s.raw.now().Add(restartPatience-overdueBy)); err != nil || !mine {
+		return err
+	}
+	if dial, dialling := openDial(r); dialling && !r.CancelRequestedAt.IsZero() {
+		if err := s.hangUp(ctx, t, dial, true); err != nil { // then by the new workflow, which the row's mark tells
+			s.cfg.Logger.WarnContext(ctx, "the call of a cancelled task could not be ended yet", "task_id", r.ID, "error", masked(err.Error()))
+		}
+	}
+	return s.restart(ctx, t, r)
+}
+
+// remind tells a workflow that runs what it ought to know, from the row.
+func (s *Sweeper) remind(ctx context.Context, t Task, r store.Record) error {
+	asked := r.CancelRequestedAt
+	a, unheard := s.unheard(r)
+	if !s.overdue(r) && !unheard || asked.IsZero() && !unheard {
+		return nil
+	}
+	since := a.EndedAt
+	if !asked.IsZero() {
+		since = asked
+	}
+	if mine, err := s.claim(ctx, r, s.raw.now().Add(remindAfter(s.raw.now().Sub(since))-overdueBy)); err != nil || !mine {
+		return err
+	}
+	if unheard {
+		if e, ok := s.workflow.(engine); ok {
+			if err := e.retell(ctx, r, a); err != nil {
+				return &engineError{err}
+			}
+		}
+	}
+	if asked.IsZero() {
+		return nil
+	}
+	if err := s.workflow.Cancel(ctx, r.ID); err != nil {
+		return &engineError{err}
+	}
+	if dial, open := openDial(r); open && s.raw.now().Sub(asked) > hangUpPatience {
+		// No worker comes to it, or the workflow has ended without knowing of the call.
+		return s.hangUp(ctx, t, dial, true)
 	}
 	return nil
 }
 
-// engine is what the sweeper asks of a Client beyond what every Workflow does.
-type engine interface {
-	// restart starts the workflow of a task again, where it was cut off.
-	restart(ctx context.Context, t Task) error
-	// outcome is the result of a workflow that completed.
-	outcome(ctx context.Context, taskID string) (Result, bool)
+// remindAfter is how long an engine has for what it was told: ever longer.
+func remindAfter(since time.Duration) time.Duration {
+	return min(max(since/2, overdueBy), 10*time.Minute)
 }
 
-// restart hands a task to a new workflow: nothing is dialled that the rows do not
-// allow. A workflow that completed although its row is open tells the result: the
-// row was lost, and came back older.
-func (s *Sweeper) restart(ctx context.Context, t Task) error {
-	e, ok := s.workflow.(engine)
-	if !ok {
-		return s.workflow.Submit(ctx, t)
+// restartPatience is how long a restarted task is left alone.
+const restartPatience = time.Minute
+
+// hangUpPatience is how long the engine has to end a call that is to be ended.
+const hangUpPatience = 2 * time.Minute
+
+// unheard returns the last dial of a row if it has ended and the engine has not gone
+// on since: the signal was lost, or whoever had stored the end died before he sent
+// it. It is said again ever less often, for a day.
+func (s *Sweeper) unheard(r store.Record) (store.Attempt, bool) {
+	n := len(r.Attempts)
+	if n == 0 || r.Status == store.StatusScheduled || directOwned(r) {
+		return store.Attempt{}, false
 	}
-	if res, completed := e.outcome(ctx, t.ID); completed && !leftToOther(res) {
-		s.cfg.Logger.ErrorContext(ctx, "a task had ended, but its row is open: the store has lost a write; recording the result again", "task_id", t.ID)
-		return s.acts.RecordResult(ctx, ResultInput{Task: t, Result: res})
+	a := r.Attempts[n-1]
+	since := s.raw.now().Sub(a.EndedAt)
+	if a.State != store.AttemptEnded || a.CallID == "" || since > lateLooksFor {
+		return store.Attempt{}, false
 	}
-	s.cfg.Logger.WarnContext(ctx, "nothing follows an open task: its workflow is started again", "task_id", t.ID)
-	s.raw.notice(ctx, provider.NoticeUnfollowed, "", t.ID, "")
-	return e.restart(ctx, t)
+	return a, s.raw.now().Sub(r.UpdatedAt) > remindAfter(since)
 }
 
-// leftToOther reports that a workflow ended because the other engine had its task.
-func leftToOther(r Result) bool { return strings.HasPrefix(r.Reason, RuleOtherEngine+":") }
-
-func (c *Client) restart(ctx context.Context, t Task) error { return c.start(ctx, t, false) }
-
-// outcome asks for the result of a workflow that does not run.
-func (c *Client) outcome(ctx context.Context, taskID string) (Result, bool) {
-	bounded, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var res Result
-	err := c.temporal.GetWorkflow(bounded, WorkflowID(taskID), "").Get(bounded, &res)
-	return res, err == nil && res.TaskID == taskID
-}
-
-// endSecondCalls hangs up what a dial has too many, see activities.endSecondCalls.
-func (s *Sweeper) endSecondCalls(ctx context.Context, r store.Record) {
-	for _, a := range r.Attempts {
-		if p, ok := s.cfg.Providers.Lookup(a.Provider); ok && len(a.OtherCallIDs) > 0 {
-			s.raw.endSecondCalls(ctx, p, a)
+// claim writes when the row is due next, if it is as it was seen: of several processes
+// one may go on.
+func (s *Sweeper) claim(ctx context.Context, r store.Record, next time.Time) (mine bool, err error) {
+	seen := r.Version
+	err = s.raw.move(ctx, &r, func(now *store.Record) error {
+		if now.Version != seen {
+			return errNoChange // somebody else was faster
 		}
+		now.DueAt = next
+		return nil
+	})
+	if errors.Is(err, errNoChange) {
+		return false, nil
 	}
+	return err == nil, err
 }
-
-var _ engine = (*Client)(nil)

@@ -3,9 +3,9 @@ package voicetask
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
-	"github.com/superservices/voice/internal/fence"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 )
@@ -28,68 +28,85 @@ func lateLook(now, sent time.Time) time.Time {
 	return now.Add(min(max(age/2, firstLateLook), rarestLook))
 }
 
-// endedStatuses are those of a task whose dial may have ended unknown.
-var endedStatuses = []store.Status{store.StatusFailed, store.StatusCancelled}
+// endedStatuses are those of a task whose dial may have ended unknown, or have a
+// second call.
+var endedStatuses = []store.Status{store.StatusFailed, store.StatusCancelled, store.StatusCompleted}
 
-// sweepUnknown asks the platforms about unknown dials whose next look is due: a page in
-// each pass, the longest due first.
+// sweepUnknown asks the platforms about the unknown dials of ended tasks whose next
+// look is due.
 func (s *Sweeper) sweepUnknown(ctx context.Context) error {
-	page, err := s.list(ctx, store.Query{
-		Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: s.raw.now(), Limit: sweepPage, // most that ended are due no more
-	})
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, r := range page {
-		if ctx.Err() != nil || r.DueAt.IsZero() {
-			continue
+	for ctx.Err() == nil {
+		page, err := s.list(ctx, store.Query{
+			Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: s.raw.now(), Limit: sweepPage, // most that ended are due no more
+		})
+		if err != nil {
+			return err
 		}
-		if err := s.lookLate(ctx, r); err != nil {
-			failed = err // one is enough to tell of
+		taken, failed := s.lookLate(ctx, page)
+		if failed != nil || taken == 0 || len(page) < sweepPage {
+			return failed
 		}
 	}
-	return failed
+	return nil
 }
 
-// lookLate takes the look, which is one process's, and asks. What it finds is
-// delivered like an event.
-func (s *Sweeper) lookLate(ctx context.Context, r store.Record) error {
-	a, open := undecided(r)
+// lateDial is a dial of an ended task that is looked for.
+type lateDial struct {
+	rec store.Record
+	store.Attempt
+}
+
+// lookLate takes the looks that are due, each of which is one process's, and asks.
+func (s *Sweeper) lookLate(ctx context.Context, page []store.Record) (taken int, failed error) {
+	byProvider := map[string][]lateDial{}
+	for _, r := range page {
+		if r.DueAt.IsZero() || ctx.Err() != nil {
+			continue
+		}
+		mine, err := s.takeLook(ctx, r)
+		switch {
+		case err != nil:
+			failed = err
+			continue
+		case !mine:
+			continue
+		}
+		taken++
+		s.endSecondCalls(ctx, r)
+		if a, open := undecided(r); open {
+			byProvider[a.Provider] = append(byProvider[a.Provider], lateDial{r, a})
+		}
+	}
+	for name, dials := range byProvider {
+		if err := s.askLate(ctx, name, dials); err != nil {
+			failed = err
+		}
+	}
+	return taken, failed
+}
+
+// takeLook writes down when the next look is.
+func (s *Sweeper) takeLook(ctx context.Context, r store.Record) (bool, error) {
 	next := time.Time{}
-	if open {
+	if a, open := undecided(r); open {
 		next = lateLook(s.raw.now(), sentAt(a))
+	} else if a, two := withSecondCall(r); two && s.raw.now().Sub(sentAt(a)) < secondCallsFor {
+		next = s.raw.now().Add(firstLateLook)
 	}
-	seen := r.Version
-	err := s.raw.move(ctx, &r, func(now *store.Record) error {
-		if now.Version != seen {
-			return errNoChange // somebody else was faster
-		}
-		now.DueAt = next
-		return nil
-	})
-	switch {
-	case errors.Is(err, errNoChange):
-		return nil
-	case err != nil || !open:
-		return err
-	}
-	p, ok := s.cfg.Providers.Lookup(a.Provider)
-	if !ok {
-		return nil
-	}
-	c, found := s.evidence(ctx, p, a)
-	if !found {
-		return nil
-	}
-	if c.Status != provider.StatusEnded && (r.Outcome == provider.OutcomeCancelled || !r.CancelRequestedAt.IsZero()) {
-		bounded, cancel := context.WithTimeout(ctx, providerTimeout)
-		defer cancel()
-		if err := p.End(bounded, c.ID); err != nil {
-			s.cfg.Logger.WarnContext(ctx, "a call of a cancelled task turned up late and could not be ended", "task_id", r.ID, "error", masked(err.Error()))
+	return s.claim(ctx, r, next)
+}
+
+// secondCallsFor is how long after a dial its second call is looked at, once the task
+// has ended: no call lasts longer.
+const secondCallsFor = time.Hour
+
+func withSecondCall(r store.Record) (store.Attempt, bool) {
+	for _, a := range r.Attempts {
+		if len(a.OtherCallIDs) > 0 {
+			return a, true
 		}
 	}
-	return s.deliver(ctx, a, c)
+	return store.Attempt{}, false
 }
 
 // sentAt is when a dial was sent, as far as its row can tell.
@@ -117,16 +134,82 @@ func undecided(r store.Record) (store.Attempt, bool) {
 	return store.Attempt{}, false
 }
 
-// evidence is what the platform says of a dial, if it says anything.
-func (s *Sweeper) evidence(ctx context.Context, p provider.Provider, a store.Attempt) (provider.Call, bool) {
-	if a.CallID == "" {
-		e := &execution{activities: s.raw, provider: p}
-		return e.find(ctx, a)
+// askLate asks a platform about dials: by one listing for those without a call id,
+// where it can list, else about each. What turns up is delivered like an event.
+func (s *Sweeper) askLate(ctx context.Context, name string, dials []lateDial) error {
+	p, ok := s.cfg.Providers.Lookup(name)
+	if !ok {
+		return nil
 	}
-	c, err := s.raw.ask(ctx, p, a.CallID)
-	if err != nil {
-		return provider.Call{}, false
+	listed, err := s.listLate(ctx, p, dials)
+	failed := err
+	for _, d := range dials {
+		c, found := listed[d.Key]
+		if _, lists := p.(provider.Lister); !found && (d.CallID != "" || !lists) {
+			c, found = s.evidence(ctx, p, d.Attempt)
+		}
+		if !found {
+			continue
+		}
+		s.endLate(ctx, p, d, c)
+		if err := s.deliver(ctx, d.Attempt, c); err != nil {
+			failed = err
+		}
 	}
-	c = fence.CallOf(store.Attempt{CallID: a.CallID, Key: a.Key, AnsweredAt: a.AnsweredAt}).Merge(c)
-	return c, true
+	return failed
+}
+
+// listLate looks for the dials without a call id on the platform's list.
+func (s *Sweeper) listLate(ctx context.Context, p provider.Provider, dials []lateDial) (map[string]provider.Call, error) {
+	lister, ok := p.(provider.Lister)
+	wanted, since := map[string]bool{}, time.Time{}
+	for _, d := range dials {
+		if d.CallID != "" {
+			continue
+		}
+		wanted[d.Key] = true
+		if at := sentAt(d.Attempt); since.IsZero() || at.Before(since) {
+			since = at
+		}
+	}
+	if !ok || len(wanted) == 0 {
+		return nil, nil
+	}
+	found := map[string]provider.Call{}
+	bounded, cancel := context.WithTimeout(ctx, lateListTimeout)
+	defer cancel()
+	for c, err := range lister.List(bounded, since.Add(-findSlack)) {
+		if err != nil {
+			return found, fmt.Errorf("voicetask: listing the calls of %s: %w", p.Name(), err)
+		}
+		if wanted[c.Key] && c.ID != "" {
+			found[c.Key] = c
+		}
+		if len(found) == len(wanted) {
+			break
+		}
+	}
+	return found, nil
+}
+
+// lateListTimeout bounds one listing of up to a day's calls.
+const lateListTimeout = 2 * time.Minute
+
+// endLate hangs up a call that turned up late and that nobody wants any more: its task
+// was cancelled, or it has lasted longer than any call may.
+func (s *Sweeper) endLate(ctx context.Context, p provider.Provider, d lateDial, c provider.Call) {
+	if c.Status == provider.StatusEnded {
+		return
+	}
+	t, _ := ParseTask(d.rec.Task) // of an erased one the policy is the host's own
+	beyond, err := s.beyondLimits(ctx, t, d.Attempt)
+	if unwanted := !d.rec.CancelRequestedAt.IsZero() || d.rec.Outcome == provider.OutcomeCancelled; err != nil || (!beyond && !unwanted) {
+		return
+	}
+	s.raw.notice(ctx, provider.NoticeOverdueCall, d.Provider, d.rec.ID, d.Key)
+	bounded, cancel := context.WithTimeout(ctx, providerTimeout)
+	defer cancel()
+	if err := p.End(bounded, c.ID); err != nil && !errors.Is(err, provider.ErrUnsupported) {
+		s.cfg.Logger.WarnContext(ctx, "a call that turned up late could not be ended; it is tried again", "task_id", d.rec.ID, "error", masked(err.Error()))
+	}
 }

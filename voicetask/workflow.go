@@ -113,6 +113,7 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 			continue // the same dial, judged again
 		}
 		w.call = d.Call
+		fill(&w.cancelledAt, d.CancelRequestedAt)
 		if over := w.follow(ctx, n, d); over != "" {
 			return w.ended(n, w.outcomeOver(over), over, w.call.Reason), nil
 		}

@@ -28,7 +28,7 @@ func (w *taskRun) follow(ctx workflow.Context, n int, d Dialled) (over string) {
 		w.afterEnd(ctx, n, d)
 		return ""
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !d.CancelRequestedAt.IsZero() {
 		return w.hangUp(ctx, n, RuleCancel)
 	}
 	deadline := workflow.Now(ctx).Add(w.policy.MaxCallDuration)

@@ -1,0 +1,89 @@
+package voicetask
+
+import (
+	"context"
+	"time"
+
+	"github.com/superservices/voice/internal/fence"
+	"github.com/superservices/voice/provider"
+	"github.com/superservices/voice/store"
+)
+
+// overlong is how much longer than its limits a call may last before the sweeper
+// ends it: its workflow and its platform ought to have done so.
+const overlong = 2 * time.Minute
+
+// endOverlong asks about a call that is up beyond its limits. Its end is delivered; a
+// call that is up still is hung up.
+func (s *Sweeper) endOverlong(ctx context.Context, t Task, r store.Record) error {
+	dial, open := openDial(r)
+	if !open || dial.CallID == "" {
+		return nil
+	}
+	beyond, err := s.beyondLimits(ctx, t, dial)
+	if err != nil || !beyond || !r.DueAt.Before(s.raw.now()) {
+		return err
+	}
+	return s.hangUp(ctx, t, dial, false)
+}
+
+// beyondLimits reports whether a dial has lasted longer than any call may.
+func (s *Sweeper) beyondLimits(ctx context.Context, t Task, a store.Attempt) (bool, error) {
+	e := &execution{activities: s.raw, in: CallInput{Task: t}}
+	if err := e.adopt(ctx, a.Provider); err != nil {
+		return false, err
+	}
+	return s.raw.now().Sub(sentAt(a)) > e.policy.RingTimeout+e.policy.MaxCallDuration+overlong, nil
+}
+
+// hangUp asks how a call stands, ends it if it is up, and delivers what is new.
+func (s *Sweeper) hangUp(ctx context.Context, t Task, dial store.Attempt, cancel bool) error {
+	p, ok := s.cfg.Providers.Lookup(dial.Provider)
+	if !ok {
+		return nil // nobody here can end it
+	}
+	c, found := s.evidence(ctx, p, dial)
+	if !found {
+		return nil
+	}
+	if c.Status != provider.StatusEnded {
+		s.cfg.Logger.WarnContext(ctx, "a call is up that ought to be over: hanging up", "task_id", t.ID, "dial", dial.N, "provider", dial.Provider)
+		s.raw.notice(ctx, provider.NoticeOverdueCall, dial.Provider, t.ID, dial.Key)
+		began := s.raw.now()
+		var err error
+		if c, err = s.acts.EndCall(ctx, CallInput{Task: t, N: dial.N, Key: dial.Key, Provider: dial.Provider, CallID: c.ID, Cancel: cancel}); err != nil {
+			return err
+		}
+		if !cancel && c.Status == provider.StatusEnded && !c.EndedAt.Before(began.Add(-clockSlack)) {
+			c.Outcome = provider.OutcomeTimedOut // what its workflow would have said
+		}
+	}
+	if c.ID == "" {
+		return nil
+	}
+	return s.deliver(ctx, dial, c)
+}
+
+// evidence is what the platform says of a dial, if it says anything.
+func (s *Sweeper) evidence(ctx context.Context, p provider.Provider, a store.Attempt) (provider.Call, bool) {
+	if a.CallID == "" {
+		e := &execution{activities: s.raw, provider: p}
+		return e.find(ctx, a)
+	}
+	c, err := s.raw.ask(ctx, p, a.CallID)
+	if err != nil {
+		return provider.Call{}, false
+	}
+	return fence.CallOf(store.Attempt{CallID: a.CallID, Key: a.Key, AnsweredAt: a.AnsweredAt}).Merge(c), true
+}
+
+// endSecondCalls hangs up what a row's dials have too many, see
+// activities.endSecondCalls. It reports whether one may be up still.
+func (s *Sweeper) endSecondCalls(ctx context.Context, r store.Record) (open bool) {
+	for _, a := range r.Attempts {
+		if p, ok := s.cfg.Providers.Lookup(a.Provider); ok && len(a.OtherCallIDs) > 0 {
+			open = s.raw.endSecondCalls(ctx, p, a) || open
+		}
+	}
+	return open
+}
