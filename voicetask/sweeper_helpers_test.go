@@ -111,14 +111,6 @@ func (l *lister) listings() int {
 	return l.lists
 }
 
-// noDueFrom is a store that ignores Query.DueFrom, as it may.
-type noDueFrom struct{ *faultyStore }
-
-func (s *noDueFrom) List(ctx context.Context, q store.Query) ([]store.Record, error) {
-	q.DueFrom = time.Time{}
-	return s.faultyStore.List(ctx, q)
-}
-
 // countingLister counts what Find is asked.
 type countingLister struct {
 	*lister
