@@ -114,10 +114,10 @@ func TestSweptCallKeepsItsDeadline(t *testing.T) {
 	w := r.newWorker()
 	require.NoError(t, w.Start())
 	defer w.Stop()
-	task := newTask("endless")
+	task := newTask("swept-endless")
 	task.Data.ContactNumber = "+14155550199"
 	require.NoError(t, r.client.Submit(t.Context(), task))
-	rec := r.untilEnded("endless")
+	rec := r.untilEnded("swept-endless")
 	require.Equal(t, provider.OutcomeTimedOut, rec.Outcome)
 	require.Equal(t, store.StatusFailed, rec.Status)
 	require.Equal(t, 1, network.Rings(""))
