@@ -195,3 +195,70 @@ func TestSweeperOnADirect(t *testing.T) {
 		})
 	}
 }
+
+// TestSweepersShareTheWork: of three on one store one starts a task, and one repeats a
+// signal.
+func TestSweepersShareTheWork(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare          func(t *testing.T, y *yard)
+		started, signals int
+	}{
+		"a task that nobody follows": {func(t *testing.T, y *yard) {
+			seed(t, y.store, func(r *store.Record) { r.DueAt = start.Add(-time.Hour) })
+			y.temporal.onStart = nil // it is not to be seen that it runs
+		}, 1, 0},
+		"a lost signal": {func(t *testing.T, y *yard) {
+			callUp(t, y, func(r *store.Record) {
+				a := &r.Attempts[0]
+				a.State, a.Outcome, a.EndedAt, r.DueAt = store.AttemptEnded, provider.OutcomeBusy, start, start
+			})
+			time.Sleep(time.Minute)
+		}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				y := newYard(t, voicetask.Config{})
+				c.prepare(t, y)
+				ctx, stop := context.WithTimeout(t.Context(), time.Second)
+				defer stop()
+				for range 3 {
+					s := newSweeperOn(t, y, y.Client)
+					go func() { _ = s.Run(ctx) }()
+				}
+				<-ctx.Done()
+				synctest.Wait()
+				require.Len(t, y.temporal.started, c.started)
+				require.Len(t, y.temporal.signals, c.signals)
+			})
+		})
+	}
+}
+
+// TestTheRowCancels: a workflow that is started again for a task that was cancelled
+// learns of it from the row.
+func TestTheRowCancels(t *testing.T) {
+	for name, ended := range map[string]bool{"in the call": false, "and its call was hung up": true} {
+		t.Run(name, func(t *testing.T) {
+			p := fakeHook(providertest.Step{Lasts: time.Hour})
+			w := newWorldOn(t, voicetask.Config{}, p.Fake, p)
+			c, err := p.Fake.Place(t.Context(), provider.Request{Key: "t1/1"})
+			require.NoError(t, err)
+			seed(t, w.Store, func(r *store.Record) {
+				r.Owner, r.Status, r.CancelRequestedAt = "temporal", store.StatusInProgress, start
+				r.Attempts = []store.Attempt{attempt(store.AttemptPlaced, func(a *store.Attempt) {
+					a.CallID, a.DialledAt = c.ID, start
+					if ended {
+						a.State, a.Outcome, a.EndedAt = store.AttemptEnded, provider.OutcomeCompleted, start.Add(time.Second)
+					}
+				})}
+			})
+			res := w.runAlone(t, task())
+			require.Equal(t, store.StatusCancelled, res.Status)
+			require.Equal(t, "cancel", rule(res.Reason))
+			require.Equal(t, 1, p.Dials())
+			if !ended {
+				require.Equal(t, []provider.CallID{c.ID}, p.hungUp())
+			}
+		})
+	}
+}
