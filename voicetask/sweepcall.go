@@ -15,26 +15,38 @@ const overlong = 2 * time.Minute
 
 // endOverlong asks about a call that is up beyond its limits. Its end is delivered; a
 // call that is up still is hung up.
-func (s *Sweeper) endOverlong(ctx context.Context, t Task, r store.Record) error {
-	dial, open := openDial(r)
+//
+// How long it has lasted is the store's to say: the clocks of the worker that dialled
+// and of this process may be wrong, and must not cut a conversation short. The row was
+// written when the call was placed or later; what it is written now tells how long ago
+// that was.
+func (s *Sweeper) endOverlong(ctx context.Context, t Task, r *store.Record) error {
+	dial, open := openDial(*r)
 	if !open || dial.CallID == "" {
 		return nil
 	}
-	beyond, err := s.beyondLimits(ctx, t, dial)
-	if err != nil || !beyond || !r.DueAt.Before(s.raw.now()) {
+	limit, err := s.limit(ctx, t, dial)
+	before := r.UpdatedAt
+	if now := s.clock(); err != nil || r.DueAt.After(now) || now.Sub(before) <= limit {
+		return err
+	}
+	mine, err := s.claim(ctx, r, r.DueAt)
+	if err != nil || !mine || r.UpdatedAt.Sub(before) <= limit {
 		return err
 	}
 	return s.hangUp(ctx, t, dial, false)
 }
 
-// beyondLimits reports whether a dial has lasted longer than any call may.
-func (s *Sweeper) beyondLimits(ctx context.Context, t Task, a store.Attempt) (bool, error) {
+// limit is how long a call may last before the sweeper ends it.
+func (s *Sweeper) limit(ctx context.Context, t Task, a store.Attempt) (time.Duration, error) {
 	e := &execution{activities: s.raw, in: CallInput{Task: t}}
-	if err := e.adopt(ctx, a.Provider); err != nil {
-		return false, err
-	}
-	return s.raw.now().Sub(sentAt(a)) > e.policy.RingTimeout+e.policy.MaxCallDuration+overlong, nil
+	err := e.adopt(ctx, a.Provider)
+	return e.policy.RingTimeout + e.policy.MaxCallDuration + overlong, err
 }
+
+// clock is the store's, as far as it is known: what was written last tells by how much
+// ours is wrong.
+func (s *Sweeper) clock() time.Time { return s.raw.now().Add(time.Duration(s.skew.Load())) }
 
 // hangUp asks how a call stands, ends it if it is up, and delivers what is new.
 func (s *Sweeper) hangUp(ctx context.Context, t Task, dial store.Attempt, cancel bool) error {

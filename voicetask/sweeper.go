@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ type Sweeper struct {
 	leaser   store.Leaser // nil without a provider.Lister
 	token    string       // of this process, in leases
 	asked    *pace        // of questions to the engine
+	skew     atomic.Int64 // of the store's clock against ours, in nanoseconds
 }
 
 // How often and how late the sweeper looks.

@@ -262,3 +262,29 @@ func TestTheRowCancels(t *testing.T) {
 		})
 	}
 }
+
+// TestAWrongClockCutsNoCallShort: the sweeper's is an hour ahead, or that of the worker
+// which dialled an hour behind.
+func TestAWrongClockCutsNoCallShort(t *testing.T) {
+	for name, c := range map[string]struct {
+		ahead, behind time.Duration
+	}{"the sweeper's": {ahead: time.Hour}, "the worker's": {behind: time.Hour}, "both": {time.Hour, time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				y := newYard(t, voicetask.Config{}, providertest.Step{Lasts: 2 * time.Hour})
+				callUp(t, y, func(r *store.Record) {
+					a := &r.Attempts[0]
+					a.SentAt, a.DialledAt, r.DueAt = start.Add(-c.behind), start.Add(-c.behind), r.DueAt.Add(-c.behind)
+				})
+				s, err := voicetask.NewSweeper(voicetask.Config{Providers: registry(t, y.p), Store: y.store, Observe: y.notices.observe,
+					Now: func() time.Time { return y.now().Add(c.ahead) }}, y.Client)
+				require.NoError(t, err)
+				runFor(t, s, 17*time.Minute)
+				require.Empty(t, y.p.hungUp())
+				require.LessOrEqual(t, y.row(t).Version, int64(3), "what its clock is worth is known after one write")
+				runFor(t, s, 25*time.Minute)
+				require.Len(t, y.p.hungUp(), 1, "beyond its limits by the store's clock")
+			})
+		})
+	}
+}

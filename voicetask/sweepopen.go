@@ -63,7 +63,7 @@ func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 		end := ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error(), dials: len(r.Attempts)}
 		return s.acts.RecordResult(ctx, end.input(bad))
 	}
-	if err := s.endOverlong(ctx, t, r); err != nil {
+	if err := s.endOverlong(ctx, t, &r); err != nil {
 		return err
 	}
 	if running {
@@ -72,7 +72,7 @@ func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 	if _, direct := s.workflow.(*Direct); !direct && !r.CancelRequestedAt.IsZero() && len(r.Attempts) == 0 {
 		return s.workflow.Cancel(ctx, r.ID) // ends it in its row
 	}
-	if mine, err := s.claim(ctx, r, s.raw.now().Add(restartPatience-overdueBy)); err != nil || !mine {
+	if mine, err := s.claim(ctx, &r, s.raw.now().Add(restartPatience-overdueBy)); err != nil || !mine {
 		return err
 	}
 	if dial, dialling := openDial(r); dialling && !r.CancelRequestedAt.IsZero() {
@@ -94,7 +94,7 @@ func (s *Sweeper) remind(ctx context.Context, t Task, r store.Record) error {
 	if !asked.IsZero() {
 		since = asked
 	}
-	if mine, err := s.claim(ctx, r, s.raw.now().Add(remindAfter(s.raw.now().Sub(since))-overdueBy)); err != nil || !mine {
+	if mine, err := s.claim(ctx, &r, s.raw.now().Add(remindAfter(s.raw.now().Sub(since))-overdueBy)); err != nil || !mine {
 		return err
 	}
 	if unheard {
@@ -146,9 +146,9 @@ func (s *Sweeper) unheard(r store.Record) (store.Attempt, bool) {
 
 // claim writes when the row is due next, if it is as it was seen: of several processes
 // one may go on.
-func (s *Sweeper) claim(ctx context.Context, r store.Record, next time.Time) (mine bool, err error) {
+func (s *Sweeper) claim(ctx context.Context, r *store.Record, next time.Time) (mine bool, err error) {
 	seen := r.Version
-	err = s.raw.move(ctx, &r, func(now *store.Record) error {
+	err = s.raw.move(ctx, r, func(now *store.Record) error {
 		if now.Version != seen {
 			return errNoChange // somebody else was faster
 		}
@@ -157,6 +157,9 @@ func (s *Sweeper) claim(ctx context.Context, r store.Record, next time.Time) (mi
 	})
 	if errors.Is(err, errNoChange) {
 		return false, nil
+	}
+	if err == nil {
+		s.skew.Store(int64(r.UpdatedAt.Sub(s.raw.now())))
 	}
 	return err == nil, err
 }

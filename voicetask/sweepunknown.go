@@ -93,7 +93,7 @@ func (s *Sweeper) takeLook(ctx context.Context, r store.Record) (bool, error) {
 	} else if a, two := withSecondCall(r); two && s.raw.now().Sub(sentAt(a)) < secondCallsFor {
 		next = s.raw.now().Add(firstLateLook)
 	}
-	return s.claim(ctx, r, next)
+	return s.claim(ctx, &r, next)
 }
 
 // secondCallsFor is how long after a dial its second call is looked at, once the task
@@ -202,7 +202,12 @@ func (s *Sweeper) endLate(ctx context.Context, p provider.Provider, d lateDial, 
 		return
 	}
 	t, _ := ParseTask(d.rec.Task) // of an erased one the policy is the host's own
-	beyond, err := s.beyondLimits(ctx, t, d.Attempt)
+	limit, err := s.limit(ctx, t, d.Attempt)
+	placed := c.CreatedAt // by the platform's clock
+	if placed.IsZero() {
+		placed = sentAt(d.Attempt)
+	}
+	beyond := s.clock().Sub(placed) > limit
 	if unwanted := !d.rec.CancelRequestedAt.IsZero() || d.rec.Outcome == provider.OutcomeCancelled; err != nil || (!beyond && !unwanted) {
 		return
 	}
