@@ -6,7 +6,7 @@ import (
 	"github.com/superservices/voice/store"
 )
 
-// exec is one run of execute: the program of voicetask/execute.go, a step for each
+// exec is one run of execute: the program of voicetask/execute.go and dial.go, a step for each
 // time it meets the world. Between two steps anything may happen: that is the pause.
 type exec struct {
 	at      code
