@@ -123,8 +123,9 @@ func KindOf(err error) Kind {
 	return KindOutcomeUnknown
 }
 
-// KindFromHTTP classifies the answer to a Place by its HTTP status. Only a
-// decoded refusal proves that nothing was placed: 408, 409, 425, 499 and every
+// KindFromHTTP classifies the answer to a Place by its HTTP status: 401 and 403 are
+// KindUnauthenticated, 404 and 410 KindNotFound, 429 KindRateLimited, 400, 405, 411, 413 to
+// 417, 422 and 431 KindInvalidRequest, other 4xx KindRejected. Only a decoded refusal proves that nothing was placed: 408, 409, 425, 499 and every
 // status outside 4xx are KindOutcomeUnknown.
 func KindFromHTTP(status int) Kind {
 	switch {

@@ -45,7 +45,7 @@ const (
 	NoticeUnfollowed      = "unfollowed_task"  // nothing followed an open task: the sweeper had its workflow started again
 	NoticeDuplicateTask   = "duplicate_task"   // a task id came again with the same payload
 	NoticeBreakerOpen     = "breaker_open"     // an account failed many times in a row: no dials through it for a while
-	NoticeStrayEvent      = "stray_event"      // a genuine event for a call without a task yet, or whose task is over
+	NoticeStrayEvent      = "stray_event"      // a genuine event for a call without a task or workflow yet, or whose task is over
 )
 
 // EventSink takes events; *voicetask.Client and *voicetask.Direct are sinks.

@@ -63,6 +63,18 @@ type Traits struct {
 	// VisibilityLag is how long a placed call may stay invisible to Find;
 	// 0 means 2 minutes.
 	VisibilityLag time.Duration
+	// LateDetails is how long after the end of an answered call its summary may still
+	// be missing from Get. A poll that finds the end then goes on asking until it is
+	// there, or for so long; with events the platform tells. 0 means not at all.
+	LateDetails time.Duration
+	// SetupTime is how long Place may take before it dials, waiting for an agent,
+	// say. Place is given that much more time than the ring limit needs. It counts
+	// towards the VisibilityLag too, which begins with Place.
+	SetupTime time.Duration
+	// NeedsFrom: this account has no number of its own to call from, so that Place
+	// refuses a Request without From. voicetask.Config.Prepare sets it, or a
+	// Provider around this one; a worker without Prepare logs a warning.
+	NeedsFrom bool
 }
 
 // DefaultVisibilityLag is what a zero Traits.VisibilityLag stands for.

@@ -84,7 +84,7 @@ func (r *Registry) Select(c Choice) (Provider, error) {
 	}
 	p, ok := r.byName[name]
 	if !ok {
-		return nil, fmt.Errorf("%w: %q, asked for by %s, is not registered (registered: %s)",
+		return nil, fmt.Errorf("%w: %q, asked for by %s, is not registered (registered: %s): the task may name one of them, or the host a default",
 			ErrNoProvider, name, because, strings.Join(r.names, ", "))
 	}
 	return p, nil

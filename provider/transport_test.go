@@ -23,6 +23,7 @@ import (
 // TestKindFromTransport takes errors from a real http.Client: only what fails before
 // a request can be written proves that nothing was sent.
 func TestKindFromTransport(t *testing.T) {
+	const slow = "silence, to a client in no hurry" // it is given as long as a machine may stand still
 	assert.Empty(t, provider.KindFromTransport(nil))
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	plain := httptest.NewServer(ok)
@@ -42,10 +43,10 @@ func TestKindFromTransport(t *testing.T) {
 		client *http.Client
 		want   provider.Kind
 	}{
-		{"nobody listens", "http://" + freeAddress(t), nil, provider.KindUnavailable},
+		{"nobody listens", "http://" + nobody, nil, provider.KindUnavailable},
 		{"no such host", "http://nobody.invalid", nil, provider.KindUnavailable},
-		{"no proxy listens", plain.URL, via("http://" + freeAddress(t)), provider.KindUnavailable},
-		{"no SOCKS proxy listens", plain.URL, via("socks5://" + freeAddress(t)), provider.KindUnavailable},
+		{"no proxy listens", plain.URL, via("http://" + nobody), provider.KindUnavailable},
+		{"no SOCKS proxy listens", plain.URL, via("socks5://" + nobody), provider.KindUnavailable},
 		{"the SOCKS proxy refuses", plain.URL, via("socks5://" + serve(t, refuseSOCKS)), provider.KindUnavailable},
 		{"unknown authority", secure.URL, &http.Client{Transport: &http.Transport{}}, provider.KindUnavailable},
 		{"another host's certificate", secure.URL, trusting(func(c *tls.Config) { c.ServerName = "other.test" }), provider.KindUnavailable},
@@ -55,10 +56,15 @@ func TestKindFromTransport(t *testing.T) {
 		{"no answer", "http://" + serve(t, readThen(nil)), nil, provider.KindOutcomeUnknown},
 		{"reset after the write", "http://" + serve(t, readThen(reset)), nil, provider.KindOutcomeUnknown},
 		{"not HTTP", "http://" + serve(t, readThen(write("nonsense\r\n\r\n"))), nil, provider.KindOutcomeUnknown},
-		{"silence", "http://" + serve(t, readThen(wait)), &http.Client{Transport: &http.Transport{}, Timeout: 50 * time.Millisecond}, provider.KindOutcomeUnknown},
+		// The one limit begins after the write, the other before the connection.
+		{"silence", "http://" + serve(t, readThen(wait)), &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 50 * time.Millisecond}}, provider.KindOutcomeUnknown},
+		{slow, "http://" + serve(t, readThen(wait)), &http.Client{Transport: &http.Transport{}, Timeout: 4 * time.Second}, provider.KindOutcomeUnknown},
 		{"certificate wanted", demanding(t), trusting(func(*tls.Config) {}), provider.KindOutcomeUnknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == slow {
+				t.Parallel()
+			}
 			client := tt.client
 			if client == nil {
 				client = &http.Client{Transport: &http.Transport{}}
@@ -125,14 +131,9 @@ func via(proxy string) *http.Client {
 	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}
 }
 
-// freeAddress is one where nobody listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
+// nobody is an address where nobody listens. One that was free a moment ago may be taken
+// again, by another test.
+const nobody = "127.0.0.1:1"
 
 // serve hands every connection to conduct, and closes it after.
 func serve(t *testing.T, conduct func(conn net.Conn)) (address string) {

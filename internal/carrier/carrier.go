@@ -9,6 +9,8 @@ package carrier
 import (
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -134,6 +136,7 @@ type Leg struct {
 	endedAt    time.Time
 	timer      *time.Timer
 	done       chan struct{}
+	prompt     bool // picks up as soon as it rings
 }
 
 // Snapshot is a leg's state at one moment.
@@ -193,7 +196,34 @@ func (l *Leg) ring() {
 	case ResultDeclined:
 		l.after(l.net.pace.Ring, func() { l.end(CauseDeclined, EventEnd) })
 	default:
-		l.after(l.net.pace.Ring, l.answer)
+		d := l.net.pace.Ring
+		if l.prompt {
+			d = 0
+		}
+		l.after(d, l.answer)
+	}
+}
+
+// PickUp has the callees who ring now, or are being dialled, pick up at once, if their
+// script is to answer: for whoever cannot say how long the ringing must last.
+func (n *Network) PickUp() {
+	n.mu.Lock()
+	legs := slices.Collect(maps.Keys(n.legs))
+	n.mu.Unlock()
+	for _, l := range legs {
+		l.pickUp()
+	}
+}
+
+func (l *Leg) pickUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.prompt = true
+	switch l.script.Result {
+	case ResultAnswer, ResultEndless, ResultVoicemail:
+		if l.state == StateRinging && l.timer.Stop() {
+			l.after(0, l.answer)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 type Script struct {
 	Result      Result
 	First       Result
-	RateLimited bool // the platform answers the first request for the number with "rate limited"
+	RateLimited bool // the platform is too busy for the first request for the number, and says so
 	RefuseBad   bool // the platform itself refuses the number as malformed
 }
 

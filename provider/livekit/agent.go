@@ -12,41 +12,64 @@ import (
 )
 
 // Error.Codes of our own: nobody came to talk to the callee; the task's room is
-// another dial's; whoever came has left before the callee did.
+// another dial's; whoever came has left before the callee did; the callee is there
+// before the dial.
 const (
-	codeNoAgent   = "no_agent"
-	codeRoomInUse = "room_in_use"
-	codeAgentLeft = "agent_left" // also a Call.Reason
+	codeNoAgent       = "no_agent"
+	codeRoomInUse     = "room_in_use"
+	codeAgentLeft     = "agent_left" // also a Call.Reason
+	codeCalleePresent = "callee_present"
 )
 
-// awaitAgent waits until an agent is in the room, so that whoever picks up is
-// spoken to. LiveKit accepts a dispatch for an agent that nobody runs without a
-// word; only its absence tells. Every error here is certain: nobody was rung.
-func (p *Provider) awaitAgent(ctx context.Context, r ref) error {
-	if p.cfg.AgentName == "" {
-		return nil
-	}
+// ready looks into the room before the dial: the callee must not be there, and an
+// agent must, so that whoever picks up is spoken to. LiveKit accepts a dispatch for an
+// agent that nobody runs without a word; only its absence tells. All errors but that
+// for a callee who is there are certain: nobody was rung. empty is whether a look
+// has seen that no callee is there, of this dial or another.
+func (p *Provider) ready(ctx context.Context, r ref) (empty bool, err error) {
 	limit := time.NewTimer(p.cfg.AgentWait)
 	defer limit.Stop()
 	tick := time.NewTicker(p.gap)
 	defer tick.Stop()
 	for {
 		ps, err := p.api.participants(ctx, "place", r.room)
-		switch provider.KindOf(err) {
-		case provider.KindUnauthenticated, provider.KindInvalidRequest:
-			return err // no look will go better
-		}
-		if agentIn(ps) {
-			return nil
+		empty = empty || err == nil
+		switch kind := provider.KindOf(err); {
+		case err == nil:
+			if _, there := callee(ps, r); there {
+				return false, p.fail(provider.KindOutcomeUnknown, codeCalleePresent, errors.New("the callee is in the room already: this key was dialled before"))
+			}
+			if anotherCallee(ps, r) {
+				return false, p.fail(provider.KindUnavailable, codeRoomInUse, errors.New("the task's room has another call's callee in it"))
+			}
+			if p.cfg.AgentName == "" || agentIn(ps) {
+				return true, nil
+			}
+		case p.cfg.AgentName == "", kind == provider.KindUnauthenticated, kind == provider.KindInvalidRequest:
+			return empty, err // no look will go better
 		}
 		select {
 		case <-tick.C:
+			continue
 		case <-limit.C:
-			return p.fail(provider.KindUnavailable, codeNoAgent, errors.New("no agent joined the room in time: is one running under Config.AgentName?"))
 		case <-ctx.Done():
-			return p.fail(provider.KindUnavailable, "", context.Cause(ctx))
+			if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+				return empty, p.fail(provider.KindUnavailable, "", cause)
+			}
+		}
+		return empty, p.fail(provider.KindUnavailable, codeNoAgent, errors.New("no agent joined the room in time: is one running under Config.AgentName?"))
+	}
+}
+
+// anotherCallee reports whether somebody whom this package dialled for another dial is
+// there. A room of the host's making does not say whose it is, but they do.
+func anotherCallee(ps []participant, r ref) bool {
+	for _, p := range ps {
+		if _, ours := parseID(ref{room: r.room, identity: p.Identity}.id()); ours && p.Identity != r.identity {
+			return true
 		}
 	}
+	return false
 }
 
 func agentIn(ps []participant) bool {
@@ -75,7 +98,7 @@ func (p *Provider) placeByAgent(ctx context.Context, d dial) (provider.Call, err
 		return provider.Call{}, err
 	}
 	if reply.Status != http.StatusOK {
-		v := judgeRoom(reply)
+		v := judgeRoom(reply, len(p.cfg.Egress) > 0)
 		e := p.fail(v.kind, v.code, nil)
 		if v.kind == provider.KindRateLimited {
 			e.RetryAfter = vendorhttp.RetryAfter(reply.Header, time.Now())

@@ -1,7 +1,6 @@
 package livekit
 
 import (
-	"context"
 	"errors"
 
 	"github.com/superservices/voice/provider"
@@ -51,20 +50,24 @@ func (h *hook) result(w webhook) ([]provider.Event, error) {
 	return []provider.Event{{ID: w.ID, Provider: h.provider, Key: r.Key, Call: c, At: w.CreatedAt.Time}}, nil
 }
 
-// agentLeft reads the leaving of an agent: what it said of the call, and, if it left
-// its callee behind, the end of the call.
-func (h *hook) agentLeft(ctx context.Context, w webhook, key string) (c provider.Call, ok bool) {
-	if key != "" && h.calls != nil && h.calls.tended() && leftBehind(string(w.Participant.DisconnectReason)) {
-		over, ended, err := h.calls.endDeserted(ctx, "end", ref{room: w.Room.Name, identity: identityFor(key)}, key)
-		switch {
-		case err != nil: // polling looks again
-			h.log.WarnContext(ctx, "livekit: an agent has left, and its call could not be looked at", "key", key, "error", err)
-		case ended:
-			c, ok = over, true
-		}
-	}
+// agentLeft reads the leaving of an agent: what it said of the call, and whether it
+// may have left its callee behind, which holding sees to.
+func (h *hook) agentLeft(w webhook) (c provider.Call, ok bool) {
 	report(&c, []participant{*w.Participant}, w.Room)
-	return c, ok || c.Transcript != "" || c.Summary != "" || c.RecordingURL != ""
+	if h.calls != nil && h.calls.tended() && leftBehind(string(w.Participant.DisconnectReason)) {
+		c.Reason = codeAgentLeft // and no status: a question
+		if o := provider.Outcome(w.Participant.Attributes[AttrOutcome]); knownOutcome(o) {
+			c.Outcome = o
+		} else if o := provider.Outcome(fieldsOf(w.Participant.Metadata)[AttrOutcome]); knownOutcome(o) {
+			c.Outcome = o
+		}
+		return c, true
+	}
+	return c, saysSomething(c)
+}
+
+func saysSomething(c provider.Call) bool {
+	return c.Transcript != "" || c.Summary != "" || c.RecordingURL != ""
 }
 
 // leftBehind is false for an agent whose room went with it, or that comes back.

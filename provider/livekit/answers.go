@@ -51,7 +51,7 @@ func (p *Provider) keepAnswer(ctx context.Context, r ref, metadata string, at ti
 	if data, ok := dataOf(metadata); !ok || identityFor(data.Key) != r.identity {
 		return // a room of the host's making: its metadata is not ours to change
 	}
-	metadata, err := withAnswered(metadata, at)
+	metadata, err := withField(metadata, fieldAnswered, at.UTC())
 	if err != nil {
 		return
 	}

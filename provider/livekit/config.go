@@ -23,7 +23,7 @@ const DefaultName = "livekit"
 const (
 	DefaultAgentWait = 10 * time.Second
 	DefaultGoneAfter = 3 * time.Second
-	DefaultAgentGone = 8 * time.Second
+	DefaultAgentGone = 6 * time.Second
 )
 
 // Config is of one LiveKit project. Two projects are two Providers with two Names.
@@ -46,7 +46,8 @@ type Config struct {
 	// every room by itself.
 	AgentName string
 	// AgentWait is how long the agent may take to join before the dial is given
-	// up without ringing anybody; default DefaultAgentWait.
+	// up without ringing anybody; default DefaultAgentWait. A dial may take that much
+	// longer, which voicetask.Config.DrainTime counts in.
 	AgentWait time.Duration
 	// AgentDials: the agent, not this package, brings in the callee. Place then
 	// only creates the room and dispatches the agent with the number (see the
@@ -59,8 +60,9 @@ type Config struct {
 	// AgentGone is how long an agent may be missing from a call before the call is
 	// ended as provider.OutcomeProviderFault, unless somebody else is there to talk
 	// to the callee: long enough for an agent to come back after a restart of the
-	// server. It is spent in the Get, or the webhook, that notices. Negative: such
-	// calls are left alone. Default DefaultAgentGone.
+	// server. A Get that notices spends it; a webhook is sent again by LiveKit, over
+	// some 15 s, so beyond those only polling ends such calls. Negative: they are left
+	// alone. Default DefaultAgentGone.
 	AgentGone time.Duration
 	// From is the caller's number; default one of the trunk's.
 	From string
@@ -71,9 +73,15 @@ type Config struct {
 	// Egress, when set, records each call: a RoomEgress object of LiveKit's, such as
 	// {"room": {"audio_only": true, "file_outputs": [{"filepath":
 	// "calls/{identity}.ogg", "s3": {...}}]}}, which starts with the room. {identity}
-	// becomes the callee's participant identity; for tasks that name their own room
-	// it must be in the path, since only it tells WebhookHandler whose recording an
-	// egress_ended is about. It needs LiveKit's egress service.
+	// becomes the callee's participant identity. A filepath without it, and without
+	// {room_name}, {room_id}, {time} or another of LiveKit's templates that differs from
+	// call to call, is refused: recordings would overwrite each other. For tasks that name
+	// their own room it must be {identity}, since only that tells WebhookHandler whose
+	// recording an egress_ended is about. LiveKit drops keys that it does not know without
+	// a word; those beside room, participant and tracks are refused here. It needs
+	// LiveKit's egress service: where that refuses,
+	// nobody is rung and the error has its code, but with AgentDials it is
+	// provider.KindOutcomeUnknown, since the agent was sent for before.
 	Egress json.RawMessage `json:"-"`
 	// Webhooks: this project's webhooks reach a WebhookHandler, so that polling may
 	// wait for a silence. False: every call is polled.
@@ -96,18 +104,22 @@ const (
 )
 
 // ConfigFromEnv reads LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET,
-// LIVEKIT_SIP_TRUNK_ID and AGENT_NAME; pass os.Getenv. An error names the variable
-// that is wrong and does not repeat its value. A missing one is none: New says what
+// LIVEKIT_SIP_TRUNK_ID and AGENT_NAME; pass os.Getenv. An error names every variable
+// that is wrong and repeats no value. A missing one is none: New says what
 // is required, and by which variable, and the host may fill it in first.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		URL: getenv(envURL), APIKey: getenv(envAPIKey), APISecret: getenv(envAPISecret),
 		SIPTrunkID: getenv(envTrunk), AgentName: getenv(envAgent),
 	}
+	var wrong []error
 	for _, f := range c.fields() {
 		if err := f.wrong(); err != nil {
-			return Config{}, fmt.Errorf("livekit: %s: %w", f.variable, err)
+			wrong = append(wrong, fmt.Errorf("livekit: %s: %w", f.variable, err))
 		}
+	}
+	if len(wrong) > 0 {
+		return Config{}, errors.Join(wrong...)
 	}
 	return c, nil
 }
@@ -137,7 +149,7 @@ func (f field) wrong() error {
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// checked returns c with its defaults, or an error that names the field.
+// checked returns c with its defaults, or an error that names the field, or fields.
 func (c Config) checked() (Config, error) {
 	if c.Name == "" {
 		c.Name = DefaultName
@@ -157,13 +169,16 @@ func (c Config) checked() (Config, error) {
 	if !validName.MatchString(c.Name) {
 		return c, fmt.Errorf("livekit: Config.Name is %q: use 1 to 63 lower-case letters, digits, - and _, starting with a letter or digit", c.Name)
 	}
+	var wrong []error // all of them: they come from variables that are set together
 	for _, f := range c.fields() {
 		if f.value == "" && !f.optional {
-			return c, fmt.Errorf("livekit: Config.%s is required (%s)", f.name, f.variable)
+			wrong = append(wrong, fmt.Errorf("livekit: Config.%s is required (%s)", f.name, f.variable))
+		} else if err := f.wrong(); err != nil {
+			wrong = append(wrong, fmt.Errorf("livekit: Config.%s: %w", f.name, err))
 		}
-		if err := f.wrong(); err != nil {
-			return c, fmt.Errorf("livekit: Config.%s: %w", f.name, err)
-		}
+	}
+	if len(wrong) > 0 {
+		return c, errors.Join(wrong...)
 	}
 	if err := checkEgress(c.Egress); err != nil {
 		return c, err

@@ -41,8 +41,19 @@ func TestConfigFromEnv(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := ConfigFromEnv(func(string) string { return "" }); err != nil {
+	c, err = ConfigFromEnv(func(string) string { return "" })
+	if err != nil {
 		t.Errorf("an empty environment: %v", err)
+	}
+	_, missing := New(c)
+	_, wrong := ConfigFromEnv(func(string) string { return "secret \n" })
+	for name := range env {
+		if required := name != "AGENT_NAME"; missing == nil || strings.Contains(missing.Error(), name) != required {
+			t.Errorf("all are missing, what is said of %s is wrong: %v", name, missing)
+		}
+		if wrong == nil || strings.Count(wrong.Error(), name) != 1 || strings.Contains(wrong.Error(), "secret") {
+			t.Errorf("all are wrong, %s is not named once: %v", name, wrong)
+		}
 	}
 }
 

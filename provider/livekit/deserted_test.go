@@ -1,7 +1,9 @@
 package livekit
 
 import (
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,16 +30,24 @@ func TestAgentLostIsNoticedByPolling(t *testing.T) {
 
 // An agent that was dropped by mistake, or handed over, is not the end.
 func TestAgentComesBack(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", GoneAfter: 500 * time.Millisecond}})
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
 	c := w.place(t, request("t/1"))
 	room := roomOf(t, c.ID)
 	w.lk.DropAgents(room, "CLIENT_INITIATED")
-	time.AfterFunc(50*time.Millisecond, func() { w.lk.AddAgent(room) })
+	looks := 0
+	w.onRequest(func(method string) {
+		if method != "RoomService/ListParticipants" {
+			return
+		}
+		if looks++; looks == 2 {
+			w.lk.AddAgent(room)
+		}
+	})
 	if got, err := w.Get(t.Context(), c.ID); err != nil || got.Status != provider.StatusInProgress {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if w.net.Live() != 1 {
-		t.Error("hung up")
+	if w.net.Live() != 1 || looks != 2 {
+		t.Errorf("%d live after %d looks", w.net.Live(), looks)
 	}
 }
 
@@ -53,6 +63,96 @@ func TestAgentLostIsNoticedByWebhook(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 	eventually(t, "hung up", func() bool { return w.net.Live() == 0 })
+}
+
+// agentLeft is LiveKit's webhook about an agent that left the room of t/1 some time ago.
+func agentLeft(room, id string, ago time.Duration) string {
+	return `{"event":"participant_left","room":{"name":"` + room + `","metadata":"{\"voice_key\":\"t/1\"}"},"participant":{"identity":"a","kind":"AGENT","disconnectReason":"CONNECTION_TIMEOUT"},"id":"` +
+		id + `","createdAt":"` + unixText(time.Now().Add(-ago).Unix()) + `"}`
+}
+
+// The receiver looks and answers, and does not wait until the agent's time to come
+// back is over: LiveKit sends again. However often it does, it costs next to nothing.
+func TestAgentLostCostsTheReceiverLittle(t *testing.T) {
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentGone: time.Hour}})
+	c := w.place(t, request("t/1"))
+	room := roomOf(t, c.ID)
+	w.lk.DropAgents(room, "CONNECTION_TIMEOUT")
+	var got []provider.Event
+	down := errors.New("the store is down")
+	failing := down
+	h := receiver(t, WebhookConfig{Calls: w.Provider}, func(e provider.Event) error {
+		if failing == nil {
+			got = append(got, e)
+		}
+		return failing
+	})
+	young, due := agentLeft(room, "EV_1", 0), agentLeft(room, "EV_2", 2*time.Hour)
+	looked, began := w.lk.Requests("ListParticipants"), time.Now()
+	for range 50 {
+		if code := post(h, signed(young), young); code != 503 {
+			t.Fatalf("while the agent may come back: %d", code)
+		}
+	}
+	took := time.Since(began)
+	if n := w.lk.Requests("ListParticipants") - looked; n < 1 || n > 1+int(took/departureGap) {
+		t.Errorf("50 copies of a webhook cost %d looks in %s", n, took)
+	}
+	if w.net.Live() != 1 {
+		t.Fatal("hung up")
+	}
+	if code := post(h, signed(due), due); code != 503 { // hung up, and not stored
+		t.Errorf("the store is down: %d", code)
+	}
+	eventually(t, "hung up", func() bool { return w.net.Live() == 0 })
+	failing = nil
+	asked := w.lk.Requests("ListParticipants")
+	for range 50 {
+		if code := post(h, signed(due), due); code != 204 {
+			t.Fatalf("told again: %d", code)
+		}
+	}
+	if n := w.lk.Requests("ListParticipants") - asked; n != 0 || len(got) != 1 {
+		t.Fatalf("50 copies cost %d looks and %d events", n, len(got))
+	}
+	if e := got[0]; e.Call.Outcome != provider.OutcomeProviderFault || e.Call.Reason != codeAgentLeft || e.Key != "t/1" || e.Call.ID != c.ID || e.Call.AnsweredAt.IsZero() {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// An agent that says how the call went, and leaves, is believed.
+func TestLeavingAgentsOutcome(t *testing.T) {
+	for _, said := range []string{`"attributes":{"voice.outcome":"voicemail"}`, `"metadata":"{\"voice.outcome\":\"voicemail\"}"`} {
+		w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentGone: time.Hour}})
+		room := roomOf(t, w.place(t, request("t/1")).ID)
+		w.lk.DropAgents(room, "CLIENT_INITIATED")
+		var got []provider.Event
+		h := receiver(t, WebhookConfig{Calls: w.Provider}, func(e provider.Event) error { got = append(got, e); return nil })
+		body := strings.Replace(agentLeft(room, "EV_1", 2*time.Hour), `"kind":"AGENT"`, `"kind":"AGENT",`+said, 1)
+		if code := post(h, signed(body), body); code != 204 || len(got) != 1 || got[0].Call.Outcome != provider.OutcomeVoicemail || got[0].Call.Reason != AttrOutcome || got[0].Call.Status != provider.StatusEnded {
+			t.Errorf("%s: %d, %+v", said, code, got)
+		}
+	}
+}
+
+// An agent that comes back while LiveKit is asked to send again is not the end, and
+// what the one that left had to say is taken.
+func TestAgentIsBackBeforeTheWebhookIs(t *testing.T) {
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentGone: time.Hour}})
+	c := w.place(t, request("t/1"))
+	room := roomOf(t, c.ID)
+	w.lk.DropAgents(room, "CONNECTION_TIMEOUT")
+	var got []provider.Event
+	h := receiver(t, WebhookConfig{Calls: w.Provider}, func(e provider.Event) error { got = append(got, e); return nil })
+	said := strings.Replace(agentLeft(room, "EV_1", 0), `"kind":"AGENT"`, `"kind":"AGENT","attributes":{"voice.summary":"s"}`, 1)
+	if code := post(h, signed(said), said); code != 503 {
+		t.Errorf("alone: %d", code)
+	}
+	w.lk.AddAgent(room)
+	eventually(t, "taken", func() bool { return post(h, signed(said), said) == 204 })
+	if w.net.Live() != 1 || len(got) == 0 || got[0].Call.Summary != "s" || got[0].Call.Status != "" || got[0].Call.Reason != "" {
+		t.Errorf("%d live, got %+v", w.net.Live(), got)
+	}
 }
 
 // An agent that dies while it rings stops the ringing: nobody would speak.
@@ -176,8 +276,37 @@ func TestEgress(t *testing.T) {
 	if e := got["https://bucket/y.ogg"]; e.Call.ID != (ref{"the-hosts-room", r.identity}).id() {
 		t.Errorf("got %+v", e)
 	}
-	if _, err := New(Config{URL: "https://x", APIKey: "k", APISecret: "s", SIPTrunkID: "t", Egress: []byte(`[`)}); err == nil {
-		t.Error("a broken Egress was taken")
+}
+
+// What LiveKit would drop, or store over the recording before, is not taken.
+func TestEgressRefused(t *testing.T) {
+	for egress, want := range map[string]string{
+		`[`:             "no JSON object",
+		`"x"`:           "no JSON object",
+		`null`:          "records nothing",
+		`{}`:            "records nothing",
+		`{"room":null}`: "records nothing",
+		`{"rooms":{}}`:  `a key "rooms"`,
+		`{"audio_only":true,"file_outputs":[{"filepath":"{identity}.ogg"}]}`:                               "LiveKit drops",
+		`{"room":{"file_outputs":[{"filepath":"calls/secret.ogg"}]}}`:                                      `a filepath has nothing`,
+		`{"participant":{"fileOutputs":[{"filepath":"secret/{Identity}.ogg"}]}}`:                           `a filepath has nothing`,
+		`{"room":{"file":{"filepath":"calls/secret-{time}.ogg"}}}`:                                         "",
+		`{"room":{"segment_outputs":[{"filename_prefix":"seg","playlist_name":"{identity}/index.m3u8"}]}}`: "",
+		`{"room":{"file":{"filepath":"{room_name}"}},"tracks":{"filepath":"secret.ogg"}}`:                  "put {identity} in it",
+		`{"room":{"file_outputs":[{"filepath":"calls/{identity}.ogg","s3":{"bucket":"b"}}]}}`:              "",
+		`{"room":{"fileOutputs":[{"filepath":"calls/"}],"audioOnly":true}}`:                                "",
+		`{"room":{"file_outputs":[{"filepath":""}]}}`:                                                      "",
+		`{"tracks":{"filepath":"{room_id}/{publisher_identity}-{time}"},"room":null}`:                      "",
+	} {
+		cfg := valid()
+		cfg.Egress = json.RawMessage(egress)
+		_, err := New(cfg)
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "Config.Egress")) {
+			t.Errorf("%s: got %v, want %q", egress, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("a value is repeated: %v", err)
+		}
 	}
 }
 

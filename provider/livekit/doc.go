@@ -20,26 +20,53 @@
 //
 // # Guarantees
 //
-//   - One Place sends CreateSIPParticipant at most once. LiveKit does not
-//     deduplicate it: a repeat rings again and cuts off the first call.
+//   - One Place sends CreateSIPParticipant at most once, and not at all if the callee
+//     is in the room already. LiveKit does not deduplicate it: a repeat rings again
+//     and cuts off the first call.
+//   - A refusal counts as certain only where LiveKit says it before the dial: no such
+//     trunk, a bad request, a bad key, no SIP service or no CPU for it; and not if the
+//     callee was seen in the room meanwhile. Any other answer without a SIP status is
+//     KindOutcomeUnknown: the phone may have rung.
 //   - Place waits for the answer or the ring limit (45 s unless the request says
 //     otherwise, at most 60 s) and 15 s more. It calls Request.OnPlaced as soon as
 //     LiveKit has taken the dial on; that id can be ended while it rings. What is
 //     answered or refused at once is not told of before Place returns.
 //   - If no agent has joined within Config.AgentWait nobody is rung: the room is
-//     deleted and the error is KindUnavailable.
+//     deleted, unless it could not be looked into, and the error is KindUnavailable.
+//     That wait takes nothing from the ring limit: where the context's deadline leaves
+//     too little for both, it ends that much earlier. A context that leaves too little
+//     for the ring limit from the outset is taken as it is, and cuts off the answer:
+//     KindOutcomeUnknown.
 //   - A call whose agent has left, with nobody else in the room, is ended as
 //     provider_fault ("agent_left"): while it rings by Place, later by the Get that
 //     notices or, with WebhookConfig.Calls, by the webhook. Config.AgentGone is how
 //     long the agent may take to come back.
-//   - LiveKit's own limits for ringing and for the longest call are always sent.
-//   - No error carries a number, a key or an answer's text.
+//   - LiveKit's own limits for ringing and for the longest call are always sent, so
+//     that a call ends by itself whatever becomes of this process. When the answer to
+//     a dial is lost, Find finds the call; a phone that still rings when the limit is
+//     certainly over is stopped.
+//   - No error carries a number, a key or an answer's text. A panic of a hook
+//     (Request.OnPlaced, Config.SIP) is an error like any other.
 //
 // # How the end is learnt
 //
 // LiveKit keeps no history of calls: once the callee's participant has left, only
 // webhooks tell how it ended. Have LiveKit send them to [WebhookHandler] and set
 // Config.Webhooks; polling then is the second line.
+//
+// The address is set at LiveKit and not here. In LiveKit Cloud it is in the project's
+// settings, under webhooks, where the signing key is chosen among the project's API
+// keys. A server of one's own has it in its configuration file:
+//
+//	webhook:
+//	  api_key: APIxyz      # one of those under keys:
+//	  urls: [https://voice.example.org/webhooks/livekit]
+//	keys:
+//	  APIxyz: the secret of this key
+//
+// WebhookConfig.APIKey is that api_key, and APISecret its secret. They may be another
+// pair than those of Config, which sign our requests. A 401 and the notice
+// forged_webhook for every webhook mean that LiveKit signs with another pair.
 //
 // Polling alone says less, and says so. While the participant is there, Get reports
 // it. When it is gone, Get says that the call has ended, as completed, only if it
@@ -50,6 +77,11 @@
 // metadata serves other processes for as long as the room is there (60 s after the
 // callee has left), the memory serves when the agent hung up by deleting the room.
 // Without either Get answers ErrNotFound, which ends nothing.
+//
+// Webhooks may be late, doubled, in any order or missing, and are taken as they come.
+// Until it is time for one (WebhookConfig.HoldBack, Config.AgentGone) the receiver
+// answers 503: LiveKit sends it again under the same id, and holds back what else it
+// has to tell of that room. Nothing waits here meanwhile.
 //
 // # Your agent
 //
@@ -87,4 +119,11 @@
 // SIP service left a phone ringing when its call was ended, or let a call outlast its
 // limit; have a recent one. Some statuses of the SIP side reach webhooks only from
 // recent servers on; before, a trunk's fault looks like any other.
+//
+// Some things LiveKit does not tell apart, and neither does this package: a trunk at
+// which nothing listens is no_answer, since it differs from a phone that nobody picks
+// up only in that no ringing was seen, which some carriers never report; a call that
+// LiveKit ends because no sound comes from the callee is completed; to webhooks busy
+// is declined. When LiveKit's SIP service dies in mid-call the call is provider_fault,
+// and the callee's line may stay up until their carrier drops it.
 package livekit

@@ -4,19 +4,75 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/superservices/voice/provider"
 )
 
-// checkEgress refuses what LiveKit cannot read. It does not repeat the object, which
-// may hold a bucket's keys.
+// checkEgress refuses what LiveKit cannot read, what it would drop without a word, and
+// names of files that two calls would share. It repeats keys of the object and none of
+// its values, among which may be a bucket's keys.
 func checkEgress(egress json.RawMessage) error {
-	var object map[string]json.RawMessage
-	if len(egress) > 0 && json.Unmarshal(egress, &object) != nil {
+	if len(egress) == 0 {
+		return nil
+	}
+	var object map[string]any
+	if json.Unmarshal(egress, &object) != nil {
 		return errors.New(`livekit: Config.Egress is no JSON object: set it to a RoomEgress, such as {"room": {"audio_only": true, ...}}`)
 	}
+	recordings := 0
+	for key, value := range object {
+		if !slices.Contains(roomEgress, key) {
+			return fmt.Errorf("livekit: Config.Egress has a key %q, which LiveKit drops: put what is to be recorded under one of %q", key, roomEgress)
+		}
+		if value != nil {
+			recordings++
+		}
+	}
+	if recordings == 0 {
+		return fmt.Errorf("livekit: Config.Egress records nothing: set one of %q, or leave Egress nil", roomEgress)
+	}
+	return checkFiles(object)
+}
+
+// roomEgress are the keys of a RoomEgress. What is below them is left to LiveKit,
+// which adds to it with every version.
+var roomEgress = []string{"room", "participant", "tracks"}
+
+// ownName are the templates that differ from call to call: ours, and those of LiveKit, which
+// takes the last two for what is not a whole room.
+var ownName = regexp.MustCompile(`\{(identity|room_name|room_id|time|utc|publisher_identity|track_id)\}`)
+
+// checkFiles looks for names of files at any depth. Those of segments are made up of several
+// settings, and are left to the host.
+func checkFiles(v any) error {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if name, ok := value.(string); ok && key == "filepath" && !namesOneCall(name) {
+				return fmt.Errorf("livekit: Config.Egress: a %s has nothing in it that differs from call to call, so that each recording overwrites the last: put {identity} in it", key)
+			}
+			if err := checkFiles(value); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, value := range v {
+			if err := checkFiles(value); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// namesOneCall: in an empty name, and in a folder, LiveKit makes up a name from the
+// room's and the time.
+func namesOneCall(name string) bool {
+	return name == "" || strings.HasSuffix(name, "/") || ownName.MatchString(name)
 }
 
 // egressFor is the recording of one call.

@@ -32,7 +32,7 @@ func (p participant) answerTime() time.Time {
 	if err != nil || ms <= 0 {
 		return time.Time{}
 	}
-	return time.UnixMilli(ms).UTC()
+	return writable(time.UnixMilli(ms))
 }
 
 func (p participant) status() provider.Status {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/superservices/voice/provider"
 )
@@ -59,7 +60,7 @@ func (h *hook) events(ctx context.Context, body []byte) ([]provider.Event, error
 		case kindAgent:
 			key = data.Key
 			if left {
-				call, ok = h.agentLeft(ctx, w, key)
+				call, ok = h.agentLeft(w)
 			}
 		}
 	case "room_finished":
@@ -72,6 +73,14 @@ func (h *hook) events(ctx context.Context, body []byte) ([]provider.Event, error
 	call.ID, call.Key = (ref{room: w.Room.Name, identity: identityFor(key)}).id(), key
 	call.Raw = w.raw()
 	return []provider.Event{{ID: w.ID, Provider: h.provider, Key: key, Call: call, At: w.CreatedAt.Time}}, nil
+}
+
+// at is when the webhook was made, as far as known.
+func (w webhook) at() time.Time {
+	if w.CreatedAt.IsZero() {
+		return time.Now().UTC()
+	}
+	return w.CreatedAt.Time
 }
 
 func (w webhook) raw() json.RawMessage {
@@ -121,6 +130,9 @@ func (h *hook) callee(ctx context.Context, w webhook, key string, data roomData,
 	c.Status, c.Outcome, c.Reason, c.EndedAt = provider.StatusEnded, end.outcome, string(p.DisconnectReason), w.CreatedAt.Time
 	if !answered {
 		return c, true // nobody spoke with an agent
+	}
+	if c.AnsweredAt.IsZero() {
+		c.AnsweredAt = w.at() // by now: a fault after the answer is not dialled again
 	}
 	report(&c, nil, w.Room)
 	if said := provider.Outcome(p.Attributes[AttrOutcome]); answered && knownOutcome(said) {

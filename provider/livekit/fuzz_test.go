@@ -35,7 +35,7 @@ func FuzzDialAnswer(f *testing.F) {
 	f.Add(502, `<html>`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		reply := vendorhttp.Reply{Status: status, Body: []byte(body)}
-		for _, v := range []verdict{judge(reply), judgeRoom(reply)} {
+		for _, v := range []verdict{judge(reply), judgeRoom(reply, false), judgeRoom(reply, true)} {
 			said := 0
 			for _, is := range []bool{v.outcome != "", v.kind != "", v.cancelled} {
 				if is {

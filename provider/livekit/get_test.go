@@ -101,23 +101,24 @@ func TestRestartIsNoEnd(t *testing.T) {
 
 // A callee that the list does not show yet, right after the answer, has not left.
 func TestLagIsNoEnd(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{GoneAfter: 2 * time.Second}})
-	w.lk.FindLag(700 * time.Millisecond)
+	w := newWorld(t, worldConfig{cfg: Config{GoneAfter: time.Hour}})
+	w.lk.FindLag(time.Hour)
 	c := w.place(t, request("t/1"))
-	if _, err := w.Get(t.Context(), c.ID); !errors.Is(err, provider.ErrNotFound) {
-		t.Errorf("got %v", err)
-	}
-	eventually(t, "shown", func() bool {
-		got, err := w.Get(t.Context(), c.ID)
-		if err == nil && got.Status == provider.StatusEnded {
-			t.Fatal("ended")
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second) // a Get that takes it for an end waits
+	defer stop()
+	for range 3 {
+		if got, err := w.Get(ctx, c.ID); !errors.Is(err, provider.ErrNotFound) {
+			t.Errorf("got %+v, %v", got, err)
 		}
-		return err == nil
-	})
+	}
+	w.lk.Show()
+	if got, err := w.Get(t.Context(), c.ID); err != nil || got.Status != provider.StatusInProgress {
+		t.Errorf("shown: %+v, %v", got, err)
+	}
 }
 
 func TestAgentReports(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, fake: fakelivekit.Config{AgentDelay: 300 * time.Millisecond}})
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, fake: fakelivekit.Config{AgentLinger: time.Hour}})
 	req := request("t/1")
 	req.To = "+15550100088" // a machine answers
 	c := w.place(t, req)
@@ -129,9 +130,17 @@ func TestAgentReports(t *testing.T) {
 		t.Errorf("live: %+v, %v", got, err)
 	}
 	w.lk.HangUp(r.room, r.identity)
-	got, err = w.Get(t.Context(), c.ID) // the agent is still there at the first look
-	if err != nil || got.Outcome != provider.OutcomeVoicemail || got.Summary != "a machine" {
-		t.Errorf("ended: %+v, %v", got, err)
+	looks := 0
+	w.onRequest(func(method string) { // the agent is still there at the first look, and not at the second
+		if method == "RoomService/ListParticipants" {
+			if looks++; looks == 2 {
+				w.lk.DropAgents(r.room, "CLIENT_INITIATED")
+			}
+		}
+	})
+	got, err = w.Get(t.Context(), c.ID)
+	if err != nil || got.Outcome != provider.OutcomeVoicemail || got.Summary != "a machine" || looks != 2 {
+		t.Errorf("ended: %+v, %v, after %d looks", got, err, looks)
 	}
 }
 
@@ -187,7 +196,7 @@ func TestAnswersAreBounded(t *testing.T) {
 
 // Whatever the agent keeps in the room's metadata stays there.
 func TestMetadataIsShared(t *testing.T) {
-	got, err := withAnswered(`{"voice_key":"t/1","agent":{"n":1.0}}`, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC))
+	got, err := withField(`{"voice_key":"t/1","agent":{"n":1.0}}`, fieldAnswered, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC))
 	if want := `{"agent":{"n":1.0},"voice_answered_at":"2026-11-23T10:00:00Z","voice_key":"t/1"}`; err != nil || got != want {
 		t.Errorf("got %s, %v", got, err)
 	}

@@ -3,6 +3,7 @@ package livekit
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/superservices/voice/provider"
 )
@@ -18,17 +19,37 @@ func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Ca
 	if p.cfg.AgentDials {
 		return p.placeByAgent(ctx, d)
 	}
-	if d.made, err = p.createRoom(ctx, d); err != nil {
-		return provider.Call{}, err
-	}
-	if err := p.notInUse(d.made, d.key); err != nil {
-		return provider.Call{}, err
-	}
-	if err := p.awaitAgent(ctx, d.ref); err != nil {
-		p.discard(ctx, d)
+	if err := p.prepare(ctx, &d); err != nil {
 		return provider.Call{}, err
 	}
 	return p.ringOnce(ctx, d)
+}
+
+// prepare makes the room and waits for the agent. It takes nothing from the time in
+// which the callee may answer: where ctx ends, it ends that much earlier, unless the
+// caller left too little for the ring limit from the outset.
+func (p *Provider) prepare(ctx context.Context, d *dial) (err error) {
+	if end, ok := ctx.Deadline(); ok {
+		if end = end.Add(-d.ring - p.margin); time.Until(end) > 0 {
+			var stop context.CancelFunc
+			ctx, stop = context.WithDeadline(ctx, end)
+			defer stop()
+		}
+	}
+	if d.made, err = p.createRoom(ctx, *d); err != nil {
+		if len(p.cfg.Egress) > 0 {
+			p.discardUnrecorded(ctx, *d)
+		}
+		return err
+	}
+	if err := p.notInUse(d.made, d.key); err != nil {
+		return err
+	}
+	empty, err := p.ready(ctx, d.ref)
+	if empty && provider.KindOf(err).NotPlaced() { // else a callee may be there, whom that would hang up on
+		p.discard(ctx, *d)
+	}
+	return err
 }
 
 func (p *Provider) fail(kind provider.Kind, code string, err error) *provider.Error {
@@ -67,4 +88,22 @@ func (p *Provider) discard(ctx context.Context, d dial) {
 	if err := p.api.delete(ctx, "place", d.room); err != nil {
 		p.log.InfoContext(ctx, "livekit: an unused room could not be deleted", "room", d.room, "error", err)
 	}
+}
+
+// discardUnrecorded deletes the room of a dial whose recording was refused: LiveKit
+// starts it with a new room only, so that the dial, sent again, would use this one and
+// not be recorded. A room with the callee in it is left alone.
+func (p *Provider) discardUnrecorded(ctx context.Context, d dial) {
+	looking, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer stop()
+	rm, err := p.api.room(looking, "place", d.room)
+	if err != nil || rm == nil || rm.dataOf(d.ref).Key == "" {
+		return
+	}
+	ps, err := p.api.participants(looking, "place", d.room)
+	if _, there := callee(ps, d.ref); err != nil || there {
+		return
+	}
+	d.made = *rm
+	p.discard(ctx, d)
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/superservices/voice/internal/carrier"
 	"github.com/superservices/voice/internal/carrier/fakelivekit"
 	"github.com/superservices/voice/provider"
 )
@@ -53,7 +54,7 @@ func TestPlaceAnswers(t *testing.T) {
 
 // What is sent is what LiveKit needs, all of it and in its spelling.
 func TestPlaceSends(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", From: "+15550100000"}, pace: carrier.Pace{Setup: time.Millisecond, Ring: 50 * time.Millisecond, Talk: time.Hour}})
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", From: "+15550100000"}, pace: untilPickUp})
 	req := provider.Request{
 		Key: "task 7/2", TaskID: "task 7", AgentID: "sales", To: answers5, ToName: "Anna",
 		Instructions: "Be kind.", Data: json.RawMessage(`{"contact_number":"x"}`), ModelConfig: json.RawMessage(`{"m":1}`),
@@ -62,6 +63,7 @@ func TestPlaceSends(t *testing.T) {
 	var placed provider.Call
 	req.OnPlaced = func(c provider.Call) error {
 		placed = c
+		w.net.PickUp()
 		return errors.New("not kept")
 	}
 	c := w.place(t, req)
@@ -104,15 +106,6 @@ func TestPlaceSends(t *testing.T) {
 	}
 }
 
-func TestRingLimits(t *testing.T) {
-	p := newWorld(t, worldConfig{}).Provider
-	for in, want := range map[time.Duration]time.Duration{0: 45 * time.Second, time.Second: time.Second, time.Hour: time.Minute} {
-		if d, err := p.newDial(t.Context(), provider.Request{Key: "t/1", To: "x", RingTimeout: in}); err != nil || d.ring != want || d.most != 15*time.Minute {
-			t.Errorf("%v: ring %v, longest %v, %v", in, d.ring, d.most, err)
-		}
-	}
-}
-
 // Whatever goes wrong around the dial, it is sent once, and the call can be found.
 func TestPlaceInTrouble(t *testing.T) {
 	for _, f := range []fakelivekit.Fault{fakelivekit.LoseReply, fakelivekit.FaultAfterAccept, fakelivekit.CloseConnection, fakelivekit.Slow} {
@@ -152,7 +145,7 @@ func TestPlaceRefused(t *testing.T) {
 		{"CreateRoom", "", 204, provider.KindUnavailable},
 		{"CreateSIPParticipant", "unavailable", 0, provider.KindUnavailable},
 		{"CreateSIPParticipant", "not_found", 0, provider.KindNotFound},
-		{"CreateSIPParticipant", "resource_exhausted", 0, provider.KindRateLimited},
+		{"CreateRoom", "resource_exhausted", 0, provider.KindRateLimited},
 	} {
 		t.Run(c.method+"/"+c.code, func(t *testing.T) {
 			w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}, refusal: 20 * time.Millisecond})
@@ -175,14 +168,39 @@ func TestPlaceRefused(t *testing.T) {
 	}
 }
 
-func TestPlaceRateLimitedByNumber(t *testing.T) {
-	w := newWorld(t, worldConfig{})
-	req := request("t/1")
-	req.To = "+15550100029"
-	_, err := w.Place(t.Context(), req)
-	var e *provider.Error
-	if !errors.As(err, &e) || e.Kind != provider.KindRateLimited || e.RetryAfter != time.Second {
-		t.Errorf("got %v, retry after %v", err, e.RetryAfter)
+// A dial that LiveKit refuses with the code of a busy line, or of one that declines,
+// but without its SIP status, may have rung: it is not to be sent again.
+func TestRefusalsThatProveNothing(t *testing.T) {
+	for _, code := range []string{"resource_exhausted", "permission_denied", "failed_precondition", "internal", "deadline_exceeded", "out_of_range"} {
+		w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
+		w.lk.Refuse("CreateSIPParticipant", code, 0)
+		_, err := w.Place(t.Context(), request("t/1"))
+		kindIs(t, err, provider.KindOutcomeUnknown)
+		if provider.KindOf(err).NotPlaced() || !w.lk.DeleteRoom(derivedRoom("t/1")) {
+			t.Errorf("%s: the room of a call that may be live was deleted", code)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = io.WriteString(w, `{"code":"resource_exhausted","msg":"rate limit exceeded"}`)
+	}))
+	defer srv.Close()
+	for _, agentDials := range []bool{false, true} {
+		cfg := valid()
+		cfg.URL, cfg.AgentName, cfg.AgentDials = srv.URL, "agent", agentDials
+		p, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Place(t.Context(), request("t/1"))
+		var e *provider.Error
+		if !errors.As(err, &e) || e.Kind != provider.KindRateLimited || e.RetryAfter != 7*time.Second {
+			t.Errorf("agent dials %t: got %v", agentDials, err)
+		}
 	}
 }
 
@@ -230,72 +248,14 @@ func TestReadyBeforeRing(t *testing.T) {
 	_, err = w.Place(ctx, request("t/2"))
 	kindIs(t, err, provider.KindUnavailable)
 	w.lk.SetAgents("agent")
-	w.place(t, request("t/1"))
-}
-
-// The ring limit cannot be over before its time: then somebody ended the call.
-func TestEndWhileRinging(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
-	req := request("t/1")
-	req.To = "+15550100080"
-	ids := make(chan provider.CallID, 1)
-	req.OnPlaced = func(c provider.Call) error { ids <- c.ID; return nil }
-	done := make(chan provider.Call)
-	go func() {
-		c, err := w.Place(t.Context(), req)
-		if err != nil {
-			t.Error(err)
-		}
-		done <- c
-	}()
-	id := <-ids
-	eventually(t, "ringing", func() bool {
-		c, err := w.Get(t.Context(), id)
-		return err == nil && c.Status == provider.StatusRinging
-	})
-	if err := w.again(t).End(t.Context(), id); err != nil {
-		t.Fatal(err)
+	w.cfg.AgentWait = time.Minute
+	if _, err := w.again(t).Place(t.Context(), request("t/1")); err != nil {
+		t.Errorf("with an agent: %v", err)
 	}
-	if c := <-done; c.Outcome != provider.OutcomeCancelled || c.ID != id {
-		t.Errorf("got %+v", c)
-	}
-	if w.net.Live() != 0 {
-		t.Error("it still rings")
-	}
-	if err := w.End(t.Context(), id); err != nil {
-		t.Errorf("End of an ended call: %v", err)
-	}
-	w.onlyOneDial(t, 1)
-}
-
-// Somebody dials a second time under the same identity: that call is live, so the
-// first Place must not say that it is over.
-func TestSecondDialIsNotTheEnd(t *testing.T) {
-	w := newWorld(t, worldConfig{pace: carrier.Pace{Setup: time.Millisecond, Ring: 100 * time.Millisecond, Talk: time.Hour}})
-	first := make(chan error)
-	go func() {
-		_, err := w.Place(t.Context(), request("t/1"))
-		first <- err
-	}()
-	eventually(t, "rings", func() bool { return w.net.Rings("") == 1 })
-	w.place(t, request("t/1"))
-	kindIs(t, <-first, provider.KindOutcomeUnknown)
-}
-
-// A context that ends hangs nobody up.
-func TestContextEndsWhileRinging(t *testing.T) {
-	w := newWorld(t, worldConfig{pace: carrier.Pace{Setup: time.Millisecond, Ring: 100 * time.Millisecond, Talk: time.Hour}})
-	_, err := w.Place(w.whileRinging(t), request("t/1"))
-	kindIs(t, err, provider.KindOutcomeUnknown)
-	eventually(t, "answered all the same", func() bool {
-		c, err := w.Find(t.Context(), "t/1", time.Time{})
-		return err == nil && c.Status == provider.StatusInProgress
-	})
-	w.onlyOneDial(t, 1)
 }
 
 func TestTaskRoom(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentWait: 50 * time.Millisecond}})
+	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent"}})
 	req := request("t/1")
 	req.Room = "sales"
 	c := w.place(t, req)
@@ -332,18 +292,6 @@ func (w *world) patience(t *testing.T, f fakelivekit.Fault) context.Context {
 	return t.Context()
 }
 
-// whileRinging is a context that ends once a phone rings.
-func (w *world) whileRinging(t *testing.T) context.Context {
-	ctx, stop := context.WithCancel(t.Context())
-	go func() {
-		defer stop()
-		for w.net.Rings("") == 0 && t.Context().Err() == nil {
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	return ctx
-}
-
 // A room that the host made is not ours to delete because a dial was refused.
 func TestHostsRoomStays(t *testing.T) {
 	w := newWorld(t, worldConfig{})
@@ -364,96 +312,6 @@ func (w *world) onlyTwo(t *testing.T) {
 	t.Helper()
 	if n := w.net.Rings(""); n != 2 {
 		t.Errorf("%d rings, want 2", n)
-	}
-}
-
-func TestAgentDials(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentDials: true, From: "+15550100000"}, hook: &WebhookConfig{HoldBack: -1}})
-	c := w.place(t, request("t/1"))
-	if c.Status != provider.StatusQueued || c.ID == "" || c.Key != "t/1" {
-		t.Errorf("got %+v", c)
-	}
-	if got, err := w.Get(t.Context(), c.ID); err != nil || got.Status == provider.StatusEnded {
-		t.Errorf("before the dial: %+v, %v", got, err)
-	}
-	eventually(t, "in progress", func() bool {
-		got, err := w.Get(t.Context(), c.ID)
-		return err == nil && got.Status == provider.StatusInProgress && !got.AnsweredAt.IsZero() && got.Key == "t/1"
-	})
-	if n := w.lk.Requests("CreateSIPParticipant"); n != 0 || w.net.Rings("") != 1 {
-		t.Errorf("%d requests, %d rings", n, w.net.Rings(""))
-	}
-	w.lk.HangUp(roomOf(t, c.ID), identityFor("t/1"))
-	if e := w.next(t, provider.StatusEnded); e.Call.Outcome != provider.OutcomeCompleted || e.Key != "t/1" || e.Call.ID != c.ID {
-		t.Errorf("event %+v", e)
-	}
-	if got := ended(t, w.again(t), c.ID); got.Outcome != provider.OutcomeCompleted {
-		t.Errorf("polled %+v", got)
-	}
-}
-
-// An agent that does not copy what it was given is followed all the same.
-func TestAgentDialsItsOwnWay(t *testing.T) {
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentDials: true}, hook: &WebhookConfig{HoldBack: -1}})
-	r := ref{room: derivedRoom("t/1"), identity: identityFor("t/1")}
-	meta, _ := json.Marshal(roomData{Key: "t/1", AgentDials: true})
-	dispatch := func(number string) {
-		in := createRoomRequest{Name: r.room, Metadata: string(meta), Agents: []agentDispatch{{AgentName: "agent", Metadata: `{"phone_number":"` + number + `"}`}}}
-		if err := w.api.call(t.Context(), "place", createRoom, mayCreate(), in, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dispatch(answers5)
-	eventually(t, "in progress", func() bool {
-		c, err := w.Get(t.Context(), r.id())
-		return err == nil && c.Status == provider.StatusInProgress && c.ID == r.id()
-	})
-	_, err := w.Get(t.Context(), ref{room: r.room, identity: identityFor("u/1")}.id())
-	kindIs(t, err, provider.KindNotFound)
-	if err := w.End(t.Context(), r.id()); err != nil {
-		t.Fatal(err)
-	}
-	w = newWorld(t, w.same)
-	dispatch("+15550100086")
-	if e := w.next(t, provider.StatusEnded); e.Call.Outcome != provider.OutcomeDeclined || e.Key != "t/1" || e.Call.ID != r.id() {
-		t.Errorf("event %+v", e)
-	}
-}
-
-// With an agent that dials, CreateRoom is the dial.
-func TestAgentDialsInTrouble(t *testing.T) {
-	for _, f := range []fakelivekit.Fault{fakelivekit.FaultAfterAccept, fakelivekit.CloseConnection, fakelivekit.Slow} {
-		w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentDials: true}})
-		w.lk.Trouble(f)
-		_, err := w.Place(w.patience(t, f), request("t/1"))
-		kindIs(t, err, provider.KindOutcomeUnknown)
-		eventually(t, "found", func() bool {
-			c, err := w.Find(t.Context(), "t/1", time.Time{})
-			return err == nil && c.Status == provider.StatusInProgress
-		})
-		if w.lk.Requests("CreateRoom") != 1 || w.net.Rings("") != 1 {
-			t.Errorf("%s: %d rooms asked for, %d rings", f, w.lk.Requests("CreateRoom"), w.net.Rings(""))
-		}
-	}
-	w := newWorld(t, worldConfig{cfg: Config{AgentName: "agent", AgentDials: true}})
-	for code, want := range map[string]provider.Kind{
-		"invalid_argument": provider.KindInvalidRequest, "unauthenticated": provider.KindUnauthenticated,
-		"unavailable": provider.KindOutcomeUnknown, "internal": provider.KindOutcomeUnknown, "resource_exhausted": provider.KindRateLimited,
-	} {
-		w.lk.Refuse("CreateRoom", code, 0)
-		_, err := w.Place(t.Context(), request("t/1"))
-		kindIs(t, err, want)
-	}
-	// A room that is there already dispatches nobody.
-	if err := w.api.call(t.Context(), "place", createRoom, mayCreate(), createRoomRequest{Name: "theirs"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	req := request("u/1")
-	req.Room = "theirs"
-	_, err := w.Place(t.Context(), req)
-	kindIs(t, err, provider.KindInvalidRequest)
-	if w.net.Rings("") != 0 {
-		t.Error("it rang")
 	}
 }
 
@@ -480,4 +338,22 @@ func TestDialFollowsNoRedirect(t *testing.T) {
 	_, err := w.Place(t.Context(), request("t/1"))
 	kindIs(t, err, provider.KindOutcomeUnknown)
 	w.onlyOneDial(t, 0)
+}
+
+// A room that could not be looked into may hold a callee, who is not hung up on.
+func TestRoomThatCouldNotBeSeenIsLeftAlone(t *testing.T) {
+	for _, agent := range []string{"", "agent"} {
+		w := newWorld(t, worldConfig{cfg: Config{AgentName: agent}})
+		w.place(t, request("t/1"))
+		w.cfg.AgentWait = 50 * time.Millisecond // of the dial that must not be
+		for range 200 {
+			w.lk.Refuse("ListParticipants", "", 500)
+		}
+		if _, err := w.again(t).Place(t.Context(), request("t/1")); err == nil {
+			t.Fatal("dialled again")
+		}
+		if w.net.Live() != 1 {
+			t.Errorf("agent %q: the call that was up is not any more", agent)
+		}
+	}
 }

@@ -25,6 +25,7 @@ type Provider struct {
 
 	answers answers
 	gap     time.Duration // between two looks into a room while Place waits
+	margin  time.Duration // that Place waits beyond the ring limit
 }
 
 var (
@@ -53,7 +54,7 @@ func New(cfg Config) (*Provider, error) {
 			provider: cfg.Name, base: base.String(), sign: newSigner(cfg.APIKey, cfg.APISecret),
 			reader: vendorhttp.NewReader(cfg.Name, cfg.HTTPClient),
 		},
-		gap: 200 * time.Millisecond,
+		gap: 200 * time.Millisecond, margin: answerMargin,
 	}
 	cfg.APISecret = ""
 	p.cfg = cfg
@@ -63,10 +64,19 @@ func New(cfg Config) (*Provider, error) {
 // Name is the Config's, or DefaultName.
 func (p *Provider) Name() string { return p.name }
 
-// Traits says that a dial shows within seconds and, with Config.Webhooks, that
-// events come. Place is not Blocking: it returns at the answer.
+// Traits says that a dial shows within seconds after the wait for the agent and, with
+// Config.Webhooks, that events come. Place is not Blocking: it returns at the answer.
 func (p *Provider) Traits() provider.Traits {
-	return provider.Traits{Events: p.cfg.Webhooks, VisibilityLag: visibilityLag}
+	setup := p.setupTime()
+	return provider.Traits{Events: p.cfg.Webhooks, VisibilityLag: visibilityLag + setup, SetupTime: setup}
+}
+
+// setupTime is how long Place may wait before it dials.
+func (p *Provider) setupTime() time.Duration {
+	if p.cfg.AgentName == "" || p.cfg.AgentDials {
+		return 0
+	}
+	return p.cfg.AgentWait
 }
 
 // End deletes the call's room: the callee is hung up on, or stops ringing, and the

@@ -32,62 +32,107 @@ func (p *Provider) ringOnce(ctx context.Context, d dial) (provider.Call, error) 
 	sent := time.Now()
 	d.began = sent.UTC()
 	call := d.call()
-	watched := p.watch(ctx, d)
-	reply, err := p.placer.Post(ctx, vendorhttp.Send{URL: url, Header: h, Body: body, Timeout: d.ring + answerMargin})
-	agentLost := watched()
+	look := p.watch(ctx, d)
+	reply, err := p.placer.Post(ctx, vendorhttp.Send{URL: url, Header: h, Body: body, Timeout: d.ring + p.margin})
+	saw := look()
 	switch {
 	case provider.KindOf(err).NotPlaced():
 		p.discard(ctx, d)
 		return provider.Call{}, err
 	case err != nil:
-		return provider.Call{}, err // it may be ringing: the room stays
+		p.stopOverdue(ctx, d, time.Since(sent))
+		return provider.Call{}, err // the callee may be talking: the room stays
 	case reply.Status == http.StatusOK: // whatever its body: the callee has answered
 		call.Status, call.AnsweredAt = provider.StatusInProgress, time.Now().UTC()
-		p.keepAnswer(ctx, d.ref, d.made.Metadata, call.AnsweredAt)
+		if saw.agentLost { // picked up as the ringing was stopped, and hung up on
+			return p.settle(ctx, d, call, verdict{outcome: provider.OutcomeProviderFault, code: codeAgentLeft})
+		}
+		p.keepAnswer(ctx, d.ref, p.metadataNow(ctx, d), call.AnsweredAt)
 		return call, nil
 	}
 	v := judge(reply)
-	if v.cancelled && agentLost {
+	if saw.dialled && v.kind.NotPlaced() {
+		v.kind = provider.KindOutcomeUnknown // whatever it says, the callee was there
+	}
+	if saw.agentLost && (v.cancelled || v.outcome == provider.OutcomeNoAnswer) { // 487 is the phone's word for it
 		v = verdict{outcome: provider.OutcomeProviderFault, code: codeAgentLeft}
 	}
 	if v.cancelled {
 		v = p.whoCancelled(ctx, d, v, time.Since(sent))
 	}
-	return p.settle(ctx, d, call, v, reply)
+	return p.settle(ctx, d, call, v)
 }
 
-// whoCancelled decides about an answer that a ring limit gives, and also somebody
-// who ends the call while it rings, or dials a second time under its identity. The
-// limit cannot be over before its time.
-func (p *Provider) whoCancelled(ctx context.Context, d dial, v verdict, rang time.Duration) verdict {
-	if rang >= d.ring-ringSlack {
-		v.outcome = provider.OutcomeNoAnswer
-		return v
+// metadataNow is what the room says by now: the agent may have written there since the
+// room was made, and what is written is the whole.
+func (p *Provider) metadataNow(ctx context.Context, d dial) string {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer stop()
+	if rm, err := p.api.room(ctx, "place", d.room); err == nil && rm != nil {
+		return rm.Metadata
+	}
+	return d.made.Metadata
+}
+
+// stopOverdue ends a dial without an answer whose phone still rings though the ring
+// limit is certainly over: LiveKit has lost its grip on it. Before that, and once
+// somebody has picked up, the call is left to whoever looks for it.
+func (p *Provider) stopOverdue(ctx context.Context, d dial, rang time.Duration) {
+	if rang < d.ring+p.margin/2 {
+		return
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
 	defer stop()
 	ps, err := p.api.participants(ctx, "place", d.room)
-	if _, there := callee(ps, d.ref); err != nil || there {
-		v.kind = provider.KindOutcomeUnknown
-		return v
+	if c, there := callee(ps, d.ref); err == nil && there && !c.answered() {
+		p.log.WarnContext(ctx, "livekit: a phone rings beyond its limit, and is stopped", "key", d.key)
+		_ = p.stopRinging(ctx, d)
 	}
-	v.outcome = provider.OutcomeCancelled
+}
+
+// whoCancelled decides about an answer that a ring limit gives, and also somebody
+// who ends the call while it rings, or dials a second time under its identity, and a
+// server that shuts down while the SIP service rings on. The limit cannot be over
+// before its time; before it only the SIP service's own words count.
+func (p *Provider) whoCancelled(ctx context.Context, d dial, v verdict, rang time.Duration) verdict {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	defer stop()
+	there, answered, err := p.calleeThere(ctx, d)
+	ranOut := rang >= d.ring-ringSlack
+	if there && !ranOut { // the answer and the leaving come in either order
+		select {
+		case <-time.After(2 * p.gap):
+		case <-ctx.Done():
+		}
+		there, answered, err = p.calleeThere(ctx, d)
+	}
+	switch {
+	case answered, !ranOut && (there || err != nil || !v.bySIP):
+		v.kind = provider.KindOutcomeUnknown
+	case ranOut:
+		v.outcome = provider.OutcomeNoAnswer
+	default:
+		v.outcome = provider.OutcomeCancelled
+	}
 	return v
+}
+
+func (p *Provider) calleeThere(ctx context.Context, d dial) (there, answered bool, err error) {
+	ps, err := p.api.participants(ctx, "place", d.room)
+	c, there := callee(ps, d.ref)
+	return there, there && c.answered(), err
 }
 
 // settle turns a verdict into what Place returns. Unless the call may be live, the
 // agent is sent home.
-func (p *Provider) settle(ctx context.Context, d dial, call provider.Call, v verdict, reply vendorhttp.Reply) (provider.Call, error) {
+func (p *Provider) settle(ctx context.Context, d dial, call provider.Call, v verdict) (provider.Call, error) {
 	if v.kind == provider.KindOutcomeUnknown {
+		p.stopOverdue(ctx, d, time.Since(d.began))
 		return provider.Call{}, p.fail(v.kind, v.code, nil)
 	}
 	p.discard(ctx, d)
 	if v.kind != "" {
-		e := p.fail(v.kind, v.code, hint(v.kind))
-		if v.kind == provider.KindRateLimited {
-			e.RetryAfter = vendorhttp.RetryAfter(reply.Header, time.Now())
-		}
-		return provider.Call{}, e
+		return provider.Call{}, p.fail(v.kind, v.code, hint(v.kind))
 	}
 	call.Status, call.Outcome, call.Reason = provider.StatusEnded, v.outcome, v.code
 	call.EndedAt = time.Now().UTC()

@@ -15,6 +15,7 @@ type verdict struct {
 	outcome   provider.Outcome
 	kind      provider.Kind
 	cancelled bool
+	bySIP     bool   // cancelled, in the words that the SIP service has for it
 	code      string // the vendor's
 }
 
@@ -24,11 +25,12 @@ const metaSIPStatus = "sip_status_code"
 // versions: a busy line has been both resource_exhausted and failed_precondition,
 // and a number that does not exist has the same not_found as a trunk that does not.
 //
-// Without a SIP status no INVITE was answered, and LiveKit turns whatever goes
-// wrong after one was sent into other codes than those that are certain here.
+// Without a SIP status only that is certain which LiveKit says before it sends an
+// INVITE (see notSent). A wrong "nobody was rung" would ring a phone twice, so
+// whatever else there is, in codes or in words, is unknown, and looked for.
 // A body that is not LiveKit's may stand for any of its answers (proxies replace
 // them), so only a 401 is certain then: LiveKit's own check of the token answers
-// in plain text.
+// in plain text, and where it stands for the trunk's 401 or 407 nobody rang either.
 func judge(reply vendorhttp.Reply) verdict {
 	e, ok := twirpErrorOf(reply.Body)
 	switch {
@@ -51,16 +53,31 @@ func judge(reply vendorhttp.Reply) verdict {
 		// a proxy that strips): the code alone may stand for a phone that rang.
 		return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
 	}
-	switch e.Code {
-	case "canceled":
-		return verdict{cancelled: true, code: e.Code}
-	case "invalid_argument", "malformed", codeNotFound, "bad_route", "unauthenticated",
-		"permission_denied", "resource_exhausted", "unavailable":
+	switch {
+	case e.Code == "canceled":
+		return verdict{cancelled: true, bySIP: e.ranOut, code: e.Code}
+	case e.notSent():
 		return verdict{kind: kindOfCode[e.Code], code: e.Code}
 	}
 	// Among them deadline_exceeded (LiveKit gave up waiting; the phone may still
 	// ring), internal and failed_precondition.
 	return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+}
+
+// notSent reports whether an answer without a SIP status proves that no phone rang.
+// Of these codes the SIP side uses not_found, invalid_argument and unauthenticated
+// too, for numbers and trunks that refuse without ringing anybody. It uses
+// resource_exhausted and permission_denied for phones that did ring, busy and
+// declined: those two prove nothing. Nor does unavailable, unless it says one of the
+// two things that are known to come before the dial.
+func (e twirpError) notSent() bool {
+	switch e.Code {
+	case "invalid_argument", "malformed", codeNotFound, "bad_route", "unauthenticated":
+		return true
+	case "unavailable":
+		return e.nobodyTook
+	}
+	return false
 }
 
 // outcomeOfSIP maps the final status of an INVITE. What is not listed is unknown
@@ -85,18 +102,30 @@ func outcomeOfSIP(status int) provider.Outcome {
 }
 
 // judgeRoom classifies a CreateRoom that dispatches a dialling agent, where the
-// room is the dial: only what is refused before anything is made is certain.
-func judgeRoom(reply vendorhttp.Reply) verdict {
+// room is the dial: only what is refused before anything is made is certain. With a
+// recording (records) that is little: LiveKit asks for it when the room is made and the
+// agent sent for, and answers with whatever its egress service has to say.
+func judgeRoom(reply vendorhttp.Reply, records bool) verdict {
 	e, ok := twirpErrorOf(reply.Body)
+	code, kind := e.Code, kindOfCode[e.Code]
+	if !ok {
+		code, kind = strconv.Itoa(reply.Status), provider.KindFromHTTP(reply.Status)
+	}
+	certain := false
 	switch {
 	case reply.BodyErr != nil:
 		return verdict{kind: provider.KindOutcomeUnknown}
-	case !ok:
-		return verdict{kind: provider.KindFromHTTP(reply.Status), code: strconv.Itoa(reply.Status)}
+	case kind == provider.KindUnauthenticated:
+		certain = !records || code == "unauthenticated" || code == "401"
+	case code == "malformed", code == "bad_route":
+		certain = true
+	case !ok: // 412 may stand for failed_precondition, which comes later
+		certain = !records && reply.Status != http.StatusPreconditionFailed && kind.NotPlaced()
+	case kind == provider.KindInvalidRequest, kind == provider.KindNotFound, kind == provider.KindRateLimited:
+		certain = !records
 	}
-	switch kind := kindOfCode[e.Code]; kind {
-	case provider.KindInvalidRequest, provider.KindUnauthenticated, provider.KindNotFound, provider.KindRateLimited:
-		return verdict{kind: kind, code: e.Code}
+	if !certain {
+		kind = provider.KindOutcomeUnknown
 	}
-	return verdict{kind: provider.KindOutcomeUnknown, code: e.Code}
+	return verdict{kind: kind, code: code}
 }

@@ -55,13 +55,18 @@ func (o SIPOptions) checked() error {
 	return nil
 }
 
-// sipOptions asks the host. Its error is repeated to nobody: it may hold a number.
-func (p *Provider) sipOptions(ctx context.Context, req provider.Request) (SIPOptions, error) {
+// sipOptions asks the host. Its error, or panic, is repeated to nobody: it may hold a
+// number. Nothing has been sent yet, so either is certain.
+func (p *Provider) sipOptions(ctx context.Context, req provider.Request) (o SIPOptions, err error) {
 	if p.cfg.SIP == nil {
 		return SIPOptions{}, nil
 	}
-	o, err := p.cfg.SIP(ctx, req)
-	if err != nil {
+	defer func() {
+		if recover() != nil {
+			o, err = SIPOptions{}, errors.New("Config.SIP panicked")
+		}
+	}()
+	if o, err = p.cfg.SIP(ctx, req); err != nil {
 		return SIPOptions{}, errors.New("Config.SIP failed")
 	}
 	return o, o.checked()

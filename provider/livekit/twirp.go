@@ -29,8 +29,10 @@ const (
 type twirpError struct {
 	Code string            `json:"code"`
 	Meta map[string]string `json:"meta"`
-	// invited: the message spoke of an INVITE, that is all that is kept of it.
-	invited bool
+	// What is kept of the message: invited, it spoke of an INVITE; nobodyTook, it said
+	// that no SIP service took the call, for want of one or of its CPU; ranOut, it said
+	// that the ringing is over.
+	invited, nobodyTook, ranOut bool
 }
 
 // twirpErrorOf is not ok if the body is not LiveKit's but, say, a proxy's.
@@ -45,6 +47,8 @@ func twirpErrorOf(body []byte) (twirpError, bool) {
 	_ = json.Unmarshal(body, &said) // a message that is no text says nothing
 	words := strings.ToLower(said.Msg)
 	e.invited = strings.Contains(words, "invite") || strings.Contains(words, "sip status")
+	e.ranOut = strings.HasSuffix(words, "sip request timed out")
+	e.nobodyTook = strings.HasSuffix(words, "no response from servers") || strings.HasSuffix(words, "cpu exhausted")
 	return e, true
 }
 

@@ -2,7 +2,7 @@ package livekit
 
 import (
 	"context"
-	"sync/atomic"
+	"errors"
 	"time"
 
 	"github.com/superservices/voice/provider"
@@ -12,26 +12,30 @@ import (
 // there, dialled or ringing: not before, since until then LiveKit may still refuse
 // the dial, and a call that was told of cannot be taken back. And it stops the
 // ringing if the agent has left: nobody would speak. The func it returns stops
-// looking, waits, and reports whether that happened.
-func (p *Provider) watch(ctx context.Context, d dial) func() (agentLost bool) {
+// looking, waits, and reports what was seen.
+func (p *Provider) watch(ctx context.Context, d dial) func() watched {
 	if d.req.OnPlaced == nil && !p.tended() {
-		return func() bool { return false }
+		return func() watched { return watched{} }
 	}
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	var lost atomic.Bool
+	var saw watched
 	go func() {
 		defer close(done)
-		p.watchRoom(ctx, d, &lost)
+		p.watchRoom(ctx, d, &saw)
 	}()
-	return func() bool {
+	return func() watched {
 		stop()
-		<-done
-		return lost.Load()
+		<-done // what it saw is written by then
+		return saw
 	}
 }
 
-func (p *Provider) watchRoom(ctx context.Context, d dial, lost *atomic.Bool) {
+// watched is what a watch saw: the callee in the room, so that they were dialled; and
+// the agent gone, so that the ringing was stopped.
+type watched struct{ dialled, agentLost bool }
+
+func (p *Provider) watchRoom(ctx context.Context, d dial, saw *watched) {
 	told := d.req.OnPlaced == nil
 	alone := 0 // looks in a row that saw the callee and nobody else
 	for wait := p.gap; !told || p.tended(); wait = min(2*wait, maxGap) {
@@ -45,9 +49,10 @@ func (p *Provider) watchRoom(ctx context.Context, d dial, lost *atomic.Bool) {
 		if err != nil || !there {
 			continue // looked for again
 		}
+		saw.dialled = true
 		if !told {
 			told = true
-			if err := d.req.OnPlaced(d.call()); err != nil {
+			if err := tell(d); err != nil {
 				p.log.WarnContext(ctx, "livekit: the id of a call could not be kept", "key", d.key, "error", err)
 			}
 		}
@@ -59,10 +64,22 @@ func (p *Provider) watchRoom(ctx context.Context, d dial, lost *atomic.Bool) {
 			continue
 		}
 		if alone++; alone >= 2 && p.stopRinging(ctx, d) {
-			lost.Store(true)
+			saw.agentLost = true
 			return
 		}
 	}
+}
+
+// tell calls the host's OnPlaced. Its panic, on a goroutine that nobody of the host's
+// could guard, costs this one word and not the process with all its calls; what it
+// says is left out, since it may hold a number.
+func tell(d dial) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("Request.OnPlaced panicked")
+		}
+	}()
+	return d.req.OnPlaced(d.call())
 }
 
 // stopRinging is done beside the watch's context, which ends when the dial's answer
@@ -110,14 +127,23 @@ func (p *Provider) endDeserted(ctx context.Context, op string, r ref, key string
 	if err != nil || !p.deserted(s) {
 		return c, false, err
 	}
+	c, err = p.hangUp(ctx, op, r, key, s)
+	return c, err == nil, err
+}
+
+// hangUp ends a call whose callee was seen alone.
+func (p *Provider) hangUp(ctx context.Context, op string, r ref, key string, s sight) (provider.Call, error) {
 	rm, err := p.api.room(ctx, op, r.room) // what the agent may have left behind
 	if err != nil {
-		return c, false, err
+		return provider.Call{}, err
+	}
+	if rm != nil {
+		p.leaveWord(ctx, op, r, *rm)
 	}
 	if err := p.api.delete(ctx, op, r.room); err != nil {
-		return c, false, err
+		return provider.Call{}, err
 	}
-	c = snapshot(r, *s.callee)
+	c := snapshot(r, *s.callee)
 	if c.Key == "" {
 		c.Key = key
 	}
@@ -136,5 +162,20 @@ func (p *Provider) endDeserted(ctx context.Context, op string, r ref, key string
 	report(&c, s.all, rm)
 	c.Raw = raw(rm, s.all...)
 	p.log.WarnContext(ctx, "livekit: the agent has left a call, which was ended", "provider", p.name, "key", c.Key)
-	return c, true, nil
+	return c, nil
+}
+
+// leaveWord writes into a room that is about to be deleted why: the webhooks about that
+// carry it, and say "completed" without it. What the agent wrote there itself counts.
+func (p *Provider) leaveWord(ctx context.Context, op string, r ref, rm room) {
+	if rm.dataOf(r).Key == "" || fieldsOf(rm.Metadata)[AttrOutcome] != "" {
+		return
+	}
+	metadata, err := withField(rm.Metadata, AttrOutcome, provider.OutcomeProviderFault)
+	if err == nil {
+		err = p.api.setMetadata(ctx, op, r.room, metadata)
+	}
+	if err != nil {
+		p.log.InfoContext(ctx, "livekit: why a call was ended could not be written into its room", "room", r.room, "error", err)
+	}
 }

@@ -22,7 +22,7 @@ import (
 // next is the next event of that status; those before it are skipped.
 func (w *world) next(t *testing.T, status provider.Status) provider.Event {
 	t.Helper()
-	timeout := time.After(10 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case e := <-w.events:
@@ -221,7 +221,7 @@ func TestWebhookAnswers(t *testing.T) {
 		err  error
 		want int
 	}{
-		{"young: Place may know better", now, 0, nil, 503},
+		{"young: Place may know better", now.Add(2 * time.Second), 0, nil, 503}, // and stays so for as long as a machine stands still
 		{"young, no wait asked for", now, -1, nil, 204},
 		{"old enough", now.Add(-5 * time.Second), 0, nil, 204},
 		{"our clocks differ", now.Add(time.Hour), 0, nil, 204},
@@ -287,34 +287,68 @@ func TestPlaceSpeaksFirst(t *testing.T) {
 	if c.Outcome != provider.OutcomeBusy {
 		t.Fatalf("got %+v", c)
 	}
-	select {
-	case e := <-w.events:
-		for e.Call.Status != provider.StatusEnded {
-			e = <-w.events
-		}
-		if time.Since(c.EndedAt) < time.Second {
-			t.Errorf("came at once: %+v", e)
-		}
-		if m := c.Merge(e.Call); m.Outcome != provider.OutcomeBusy {
-			t.Errorf("merged %+v", m)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("never came")
+	e := w.next(t, provider.StatusEnded)
+	if age := time.Since(e.At); age < 2*time.Second { // the age that decides
+		t.Errorf("came %s after it was made: %+v", age, e)
+	}
+	if m := c.Merge(e.Call); m.Outcome != provider.OutcomeBusy {
+		t.Errorf("merged %+v", m)
 	}
 }
 
 func TestWebhookConfig(t *testing.T) {
 	sink := provider.EventSinkFunc(func(context.Context, provider.Event) error { return nil })
+	other := valid()
+	other.Name = "livekit-eu"
+	eu, err := New(other)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		cfg  WebhookConfig
 		sink provider.EventSink
+		want string
 	}{
-		"no key":    {WebhookConfig{APISecret: "s"}, sink},
-		"no secret": {WebhookConfig{APIKey: "k"}, sink},
-		"no sink":   {WebhookConfig{APIKey: "k", APISecret: "s"}, nil},
+		"no key":         {WebhookConfig{APISecret: "s"}, sink, "APIKey is required"},
+		"no secret":      {WebhookConfig{APIKey: "k"}, sink, "APISecret is required"},
+		"no sink":        {WebhookConfig{APIKey: "k", APISecret: "s"}, nil, "sink"},
+		"a newline":      {WebhookConfig{APIKey: "k\n", APISecret: "s"}, sink, "APIKey"},
+		"a space":        {WebhookConfig{APIKey: "k", APISecret: "hush hush"}, sink, "APISecret"},
+		"no name":        {WebhookConfig{APIKey: "k", APISecret: "s", Provider: "Live Kit"}, sink, "Provider"},
+		"another's name": {WebhookConfig{APIKey: "k", APISecret: "s", Provider: "livekit", Calls: eu}, sink, `"livekit-eu"`},
 	} {
-		if _, err := WebhookHandler(c.cfg, c.sink); err == nil {
-			t.Errorf("%s: accepted", name)
+		if _, err := WebhookHandler(c.cfg, c.sink); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Calls names the provider, so that nobody has to say it twice.
+	var got []provider.Event
+	body := `{"event":"room_finished","room":{"name":"r","metadata":"{\"voice_key\":\"t/1\",\"voice_answered_at\":\"2026-11-23T10:00:00Z\"}"},"id":"EV_1","createdAt":"1700000000"}`
+	h := receiver(t, WebhookConfig{Calls: eu}, func(e provider.Event) error { got = append(got, e); return nil })
+	if code := post(h, signed(body), body); code != 204 || len(got) != 1 || got[0].Provider != "livekit-eu" {
+		t.Errorf("%d, %+v", code, got)
+	}
+}
+
+// Two accounts are two values: what one signs is a forgery to the other, and their
+// events carry their own names.
+func TestTwoAccounts(t *testing.T) {
+	type account struct{ name, key, secret string }
+	var got []provider.Event
+	sink := provider.EventSinkFunc(func(_ context.Context, e provider.Event) error { got = append(got, e); return nil })
+	accounts := []account{{"livekit-us", "APIus", "the-secret-of-the-us-project-0123456"}, {"livekit-eu", "APIeu", "the-secret-of-the-eu-project-0123456"}}
+	body := `{"event":"room_finished","room":{"name":"r","metadata":"{\"voice_key\":\"t/1\",\"voice_answered_at\":\"2026-11-23T10:00:00Z\"}"},"id":"EV_1","createdAt":"1700000000"}`
+	for _, to := range accounts {
+		h, err := WebhookHandler(WebhookConfig{Provider: to.name, APIKey: to.key, APISecret: to.secret}, sink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range accounts {
+			got = nil
+			code := post(h, fakelivekit.SignWebhook(from.key, from.secret, []byte(body), time.Now()), body)
+			if from == to && (code != 204 || len(got) != 1 || got[0].Provider != to.name) || from != to && (code != 401 || len(got) != 0) {
+				t.Errorf("from %s to %s: %d, %+v", from.name, to.name, code, got)
+			}
 		}
 	}
 }

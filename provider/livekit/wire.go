@@ -100,8 +100,18 @@ func (p *participant) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// wireTime is a time in Unix seconds, sent as a number or as a string.
+// wireTime is a time in Unix seconds, sent as a number or as a string. One that has
+// no date in JSON is none.
 type wireTime struct{ time.Time }
+
+// writable is t, or zero if t is outside the years that JSON can hold: such a date
+// would keep its whole call from being written down.
+func writable(t time.Time) time.Time {
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
 
 func (t wireTime) or(u wireTime) wireTime {
 	if t.IsZero() {
@@ -123,7 +133,7 @@ func (t *wireTime) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return err
 	}
-	t.Time = time.Unix(sec, 0).UTC()
+	t.Time = writable(time.Unix(sec, 0))
 	return nil
 }
 
@@ -174,18 +184,18 @@ func (r room) dataOf(of ref) roomData {
 	return roomData{}
 }
 
-// withAnswered returns metadata with the time of answer added and whatever else
-// somebody put there kept.
-func withAnswered(metadata string, at time.Time) (string, error) {
+// withField returns metadata with one field set and whatever else somebody put there
+// kept.
+func withField(metadata, name string, value any) (string, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(metadata), &fields); err != nil {
 		return "", err
 	}
-	v, err := json.Marshal(at.UTC())
+	v, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
-	fields[fieldAnswered] = v
+	fields[name] = v
 	b, err := json.Marshal(fields)
 	return string(b), err
 }

@@ -37,6 +37,7 @@ type world struct {
 
 	mu     sync.Mutex
 	bodies map[string][]string // requests by method
+	before func(method string) // called before a request is served
 }
 
 type worldConfig struct {
@@ -112,8 +113,19 @@ func (w *world) record(r *http.Request) {
 	r.Body = readCloser{&buf}
 	method := r.URL.Path[len("/twirp/livekit."):]
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.bodies[method] = append(w.bodies[method], buf.String())
+	before := w.before
+	w.mu.Unlock()
+	if before != nil {
+		before(method)
+	}
+}
+
+// onRequest has f called before each request is served.
+func (w *world) onRequest(f func(method string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.before = f
 }
 
 type readCloser struct{ *bytes.Buffer }
@@ -161,9 +173,13 @@ func (w *world) serveHook(t *testing.T, wc worldConfig) string {
 	return srv.URL
 }
 
-// request is for a callee who talks until hung up on.
+// untilPickUp is the pace of callees who ring until net.PickUp.
+var untilPickUp = carrier.Pace{Setup: time.Millisecond, Ring: time.Hour, Talk: time.Hour, Machine: time.Hour}
+
+// request is for a callee who talks until hung up on. Its ring limit is longer than a busy
+// machine stands still, and over in no test: a limit that is over has meaning.
 func request(key string) provider.Request {
-	return provider.Request{Key: key, To: answers5, RingTimeout: 5 * time.Second, MaxDuration: time.Minute}
+	return provider.Request{Key: key, To: answers5, RingTimeout: 30 * time.Second, MaxDuration: time.Minute}
 }
 
 func (w *world) place(t *testing.T, req provider.Request) provider.Call {
@@ -188,7 +204,7 @@ func (w *world) onlyOneDial(t *testing.T, rings int) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}

@@ -250,7 +250,7 @@ func TestFakeBlockingWithAClock(t *testing.T) {
 	g := NewFake("vapi", Step{Blocking: true, Lasts: time.Hour})
 	done := make(chan provider.Call)
 	go func() { done <- placed(t, g, "task/1") }()
-	require.Eventually(t, func() bool { return g.Dials() == 1 }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return g.Dials() == 1 }, time.Minute, time.Millisecond)
 	g.UseClock(clk.now)
 	g.UseClock(nil)
 	g.UseClock(clk.now)

@@ -32,7 +32,8 @@ type Harness struct {
 	// every kind that is NotPlaced, but unsupported.
 	Refuse func(k provider.Kind)
 	// Finish ends a live call with o as if the callee had. It is asked for
-	// completed and no_answer only.
+	// completed and no_answer only. After no_answer no time of answer may be told,
+	// although the call was live when Place returned.
 	Finish func(id provider.CallID, o provider.Outcome)
 	// Cannot says why this platform cannot be troubled so, by hook ("LoseReply")
 	// or by hook and kind ("Trouble/find_lag", "Refuse/unavailable",

@@ -54,6 +54,38 @@ func TestOverridesAreJoined(t *testing.T) {
 	}
 }
 
+// The host may say how a carrier is used, and ring shorter, but not longer than the
+// task's policy.
+func TestRingTimeoutStands(t *testing.T) {
+	for theirs, want := range map[string]string{
+		`[{"provider":"twilio","timeout":120}]`:                            `[{"provider":"twilio","timeout":20}]`,
+		`[{"provider":"twilio","timeout":9}]`:                              `[{"provider":"twilio","timeout":9}]`,
+		`[{"provider":"twilio","record":true}]`:                            `[{"provider":"twilio","record":true,"timeout":20}]`,
+		`[{"provider":"twilio","timeout":"long"}]`:                         `[{"provider":"twilio","timeout":20}]`,
+		`[{"provider":"twilio","timeout":null}]`:                           `[{"provider":"twilio","timeout":20}]`,
+		`[{"provider":"twilio","timeout":0}]`:                              `[{"provider":"twilio","timeout":20}]`,
+		`[{"provider":"vonage","x":1}]`:                                    `[{"provider":"vonage","x":1},{"provider":"twilio","timeout":20}]`,
+		`[{"provider":"twilio","timeout":99},{"provider":"twilio","a":1}]`: `[{"provider":"twilio","timeout":20},{"a":1,"provider":"twilio","timeout":20}]`,
+		`[]`: `[{"provider":"twilio","timeout":20}]`, `null`: `[{"provider":"twilio","timeout":20}]`,
+		`[7]`: `[{"provider":"twilio","timeout":20}]`, `{"provider":"twilio","timeout":99}`: `[{"provider":"twilio","timeout":20}]`,
+	} {
+		req := request("t/1", answers)
+		req.RingTimeout = 20e9
+		got, _ := posted(t, req, func(c *Config) { c.Overrides = returns(`{"transportConfigurations":` + theirs + `}`) })
+		if b, _ := json.Marshal(got["assistantOverrides"].(map[string]any)["transportConfigurations"]); string(b) != want {
+			t.Errorf("%s: got %s, want %s", theirs, b, want)
+		}
+	}
+	req := request("t/1", answers)
+	req.RingTimeout = 0
+	got, _ := posted(t, req, func(c *Config) {
+		c.Overrides = returns(`{"transportConfigurations":[{"provider":"twilio","timeout":99}]}`)
+	})
+	if b, _ := json.Marshal(got["assistantOverrides"].(map[string]any)["transportConfigurations"]); string(b) != `[{"provider":"twilio","timeout":99}]` {
+		t.Errorf("without a limit of ours: %s", b)
+	}
+}
+
 func TestHostFuncsFail(t *testing.T) {
 	fails := func(context.Context, provider.Request) (json.RawMessage, error) { return nil, errors.New("canary") }
 	for field, change := range map[string]func(*Config){

@@ -55,7 +55,8 @@ type wireCall struct {
 		Blocked bool `json:"concurrencyBlocked,omitempty"`
 	} `json:"subscriptionLimits,omitzero"` // in the answer to POST only
 
-	partial bool // from a status update: what is missing may be there
+	partial bool      // from a status update: what is missing may be there
+	toldAt  time.Time // when a message told of it
 }
 
 // wireMonitor holds the control URL, a bearer secret. It is zero to omitzero
@@ -87,13 +88,14 @@ type wireArtifact struct {
 	} `json:"recording,omitzero"`
 }
 
-// wireTime is a time of Vapi's; one that cannot be read, or has no offset, is zero.
+// wireTime is a time of Vapi's; one that cannot be read, has no offset, or lies outside
+// the years that JSON can hold is zero.
 type wireTime struct{ time.Time }
 
 func (t *wireTime) UnmarshalJSON(b []byte) error {
 	var s string
 	if json.Unmarshal(b, &s) == nil {
-		if at, err := time.Parse(time.RFC3339, s); err == nil {
+		if at, err := time.Parse(time.RFC3339, s); err == nil && at.UTC().Year() >= 0 && at.UTC().Year() <= 9999 {
 			t.Time = at.UTC()
 		}
 	}
@@ -140,12 +142,33 @@ func (w *wireCall) call() (c provider.Call, mapped bool) {
 		c.Outcome, mapped = outcomeOf(w.EndedReason)
 		c.Outcome = sharpen(c.Outcome, w.EndedReason, w.EndedMessage)
 		c.NoSpeech = w.noSpeech(c.Outcome)
+		if c.AnsweredAt.IsZero() && w.contacted(c.Outcome) {
+			c.AnsweredAt = firstTime(w.EndedAt.Time, w.toldAt, w.UpdatedAt.Time, time.Now().UTC()) // by then
+		}
 	}
 	w.EndedReason, w.EndedMessage = vendorhttp.Scrub(w.EndedReason), vendorhttp.Scrub(w.EndedMessage)
 	if raw, err := json.Marshal(w); err == nil {
 		c.Raw = raw
 	}
 	return c, mapped
+}
+
+// contacted reports whether the callee of w, which has ended with outcome o and does
+// not say when it was answered, spoke, or may have for all that a status update tells:
+// the one that said "in-progress" may be lost, or late. After a fault such a call must
+// not pass for one that nobody answered, since that is dialled again.
+func (w *wireCall) contacted(o provider.Outcome) bool {
+	spoke, _ := w.speech()
+	return spoke || w.partial && mayHaveTalked(w.EndedReason, o)
+}
+
+func firstTime(candidates ...time.Time) time.Time {
+	for _, t := range candidates {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 // key is our key for the call, "" for a call that is not ours.

@@ -68,6 +68,20 @@ func TestCallOddFields(t *testing.T) {
 	}
 }
 
+// A time that JSON cannot hold, in UTC, is none: it would keep the whole call from being
+// written.
+func TestTimesBeyondJSON(t *testing.T) {
+	for _, at := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "10000-01-01T00:00:00Z"} {
+		c := callOf(t, `{"id":"c","status":"ended","endedReason":"customer-busy","createdAt":"`+at+`","startedAt":"`+at+`","endedAt":"`+at+`"}`)
+		if b, err := json.Marshal(c); err != nil || c.Raw == nil || !c.EndedAt.IsZero() {
+			t.Errorf("%s: %s, %v, raw %s", at, b, err, c.Raw)
+		}
+	}
+	if c := callOf(t, `{"id":"c","endedAt":"9999-12-31T23:59:59Z"}`); c.EndedAt.IsZero() {
+		t.Error("the last second that JSON can hold was dropped")
+	}
+}
+
 func TestKeyOfForeignCalls(t *testing.T) {
 	for _, metadata := range []string{`{}`, `null`, `7`, `{"voice_key":7}`, `{"voice_key":"nonsense"}`, `{"voice_key":"a/0"}`, `{"voice_key":null}`, `{"Voice_Key":"a/1"}`} {
 		if c := callOf(t, `{"id":"c","status":"queued","assistantOverrides":{"metadata":`+metadata+`}}`); c.Key != "" {

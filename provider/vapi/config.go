@@ -31,7 +31,8 @@ type Config struct {
 	// AuthToken is the account's private key (VAPI_AUTH_TOKEN). Required.
 	AuthToken string
 	// PhoneNumberID is the Vapi id of the number to call from
-	// (VAPI_PHONE_NUMBER_ID). Required unless every Request has From.
+	// (VAPI_PHONE_NUMBER_ID). Required unless every Request has From, which
+	// voicetask.Config.Prepare may set: with neither a worker logs a warning.
 	PhoneNumberID string
 	// PhoneNumberIDs is a pool of numbers to call from, besides PhoneNumberID, for
 	// carriers that bound the calls of one number. A dial's key chooses among them,
@@ -41,14 +42,15 @@ type Config struct {
 	AssistantID string
 	// Assistant, when set, returns the whole assistant for a call, as an object of
 	// Vapi's CreateAssistantDTO; nil means one by its id, as without this func. An
-	// error fails the dial before anything is sent. It must be safe for concurrent
-	// use, and so must Overrides.
+	// error, or a panic, fails the dial before anything is sent. It must be safe for
+	// concurrent use, and so must Overrides.
 	Assistant func(ctx context.Context, req provider.Request) (json.RawMessage, error)
 	// Overrides, when set, returns an object of Vapi's AssistantOverrides for a
 	// call: model, voice, voicemailDetection and so on (the task's model_config is
 	// used nowhere else). What this package sets stands above it; variableValues,
 	// metadata and serverMessages are joined, where names of yours and of the
-	// task's data meet yours count.
+	// task's data meet yours count; in transportConfigurations the shorter ring
+	// timeout counts.
 	Overrides func(ctx context.Context, req provider.Request) (json.RawMessage, error)
 	// BaseURL is where the API is (VAPI_BASE_URL): https, or http on this
 	// machine. Default DefaultBaseURL.
@@ -59,11 +61,13 @@ type Config struct {
 	WebhookURL string
 	// WebhookSecret is sent to WebhookURL as the header X-Vapi-Secret
 	// (VAPI_WEBHOOK_SECRET). Empty: the account authenticates its webhooks in
-	// another way, which WebhookConfig.Verify then checks.
+	// another way, which WebhookConfig.Bearer, HMAC or Verify then checks. Without
+	// WebhookURL it is not used: a worker may share its variables with the service
+	// that serves the webhooks. New then logs that calls are polled.
 	WebhookSecret string
 	// WebhookCredentialID is the id of a credential kept at Vapi (bearer, OAuth or
-	// HMAC) that its webhooks carry; WebhookConfig.Verify then checks it. Used with
-	// WebhookURL.
+	// HMAC) that its webhooks carry; WebhookConfig.Bearer, HMAC or Verify then
+	// checks it. It needs WebhookURL. Beside WebhookSecret both are sent.
 	WebhookCredentialID string
 	// HTTPClient is for everything but Place, which takes its proxy and TLS
 	// settings only: its connection rules are its own. Its Transport must be nil
@@ -81,10 +85,14 @@ type Config struct {
 // ConfigFromEnv reads this package's variables (VAPI_AUTH_TOKEN,
 // VAPI_PHONE_NUMBER_ID, VAPI_BASE_URL, VAPI_WEBHOOK_SECRET); pass os.Getenv.
 // VAPI_PHONE_NUMBER_ID may name a pool, separated by commas. An
-// error names the variable that is wrong. A missing one is none: New says what is
-// required, and the host may fill it in first.
+// error names every variable that is wrong. A missing one is none: New says what is
+// required, and the host may fill it in first; that there is a number to call from
+// voicetask.RegisterWorker looks at, since Config.Prepare may choose one.
 func ConfigFromEnv(getenv func(string) string) (Config, error) {
-	var c Config
+	var (
+		c     Config
+		wrong []error
+	)
 	for _, v := range []struct {
 		name  string
 		to    *string
@@ -99,15 +107,19 @@ func ConfigFromEnv(getenv func(string) string) (Config, error) {
 			continue
 		}
 		if err := v.check(value); err != nil {
-			return Config{}, fmt.Errorf("vapi: %s: %w", v.name, err)
+			wrong = append(wrong, fmt.Errorf("vapi: %s: %w", v.name, err))
 		}
 		*v.to = value
 	}
 	pool := splitIDs(getenv("VAPI_PHONE_NUMBER_ID"))
 	for _, id := range pool {
 		if err := checkToken(id); err != nil {
-			return Config{}, fmt.Errorf("vapi: VAPI_PHONE_NUMBER_ID: %w", err)
+			wrong = append(wrong, fmt.Errorf("vapi: VAPI_PHONE_NUMBER_ID: %w", err))
+			break
 		}
+	}
+	if len(wrong) > 0 {
+		return Config{}, errors.Join(wrong...)
 	}
 	if len(pool) > 0 {
 		c.PhoneNumberID, c.PhoneNumberIDs = pool[0], pool[1:]
@@ -175,12 +187,15 @@ func (c Config) checked() (Config, error) {
 			return c, fmt.Errorf("vapi: Config.PhoneNumberIDs: %w", err)
 		}
 	}
-	if c.WebhookSecret != "" && c.WebhookURL == "" {
-		// Harmless: a worker may share its variables with the service that
-		// serves the webhooks.
-		c.WebhookSecret = ""
+	return c, c.checkCredential()
+}
+
+// checkCredential refuses a credential that would not be sent.
+func (c Config) checkCredential() error {
+	if c.WebhookCredentialID != "" && c.WebhookURL == "" {
+		return errors.New("vapi: Config.WebhookCredentialID is set, but WebhookURL is not: set it to where WebhookHandler is served, or calls do not report")
 	}
-	return c, nil
+	return nil
 }
 
 // checkToken refuses what cannot be a header or an id. It does not repeat value.
@@ -194,7 +209,7 @@ func checkToken(value string) error {
 func checkURL(value string) error {
 	u, err := vendorhttp.ParseURL(value)
 	if err != nil {
-		return fmt.Errorf("%w: set it to a URL like %s", err, DefaultBaseURL)
+		return fmt.Errorf("%w: set it to a URL like %s (http:// only on this machine)", err, DefaultBaseURL)
 	}
 	if u.Scheme != "https" && !vendorhttp.IsLoopback(u) {
 		return errors.New("it must begin with https:// unless it is on this machine, since secrets travel over it")

@@ -32,6 +32,7 @@ func TestNewNamesTheField(t *testing.T) {
 		"WebhookURL: ":     func(c *Config) { c.WebhookURL = "hooks" },
 		"WebhookSecret":    func(c *Config) { c.WebhookURL, c.WebhookSecret = "https://x", "a\nb" },
 		"HTTPClient":       func(c *Config) { c.HTTPClient = &http.Client{Transport: foreign{}} },
+		"WebhookCredentialID is set, but WebhookURL is not": func(c *Config) { c.WebhookCredentialID = "cred-1" },
 	} {
 		c := good
 		change(&c)
@@ -47,10 +48,25 @@ func TestNewNamesTheField(t *testing.T) {
 		{AuthToken: token, BaseURL: "http://localhost:8080/", WebhookURL: "http://[::1]:9/hook?tenant=a"},
 		{AuthToken: token, WebhookURL: "https://hooks.example/vapi?tenant=a", WebhookSecret: secret, Name: "vapi-eu_2"},
 		{AuthToken: token, WebhookSecret: secret},
+		{AuthToken: token, WebhookURL: "https://hooks.example/vapi", WebhookCredentialID: "cred-1"},
+		{AuthToken: token, WebhookURL: "https://hooks.example/vapi", WebhookSecret: secret, WebhookCredentialID: "cred-1"},
 		{AuthToken: token, HTTPClient: &http.Client{Transport: &http.Transport{}}},
 	} {
 		if _, err := New(fine); err != nil {
 			t.Errorf("%v: %v", fine, err)
+		}
+	}
+}
+
+// A secret that nobody asks Vapi to send is no fault, and not passed over in silence.
+func TestSecretWithoutURLIsTold(t *testing.T) {
+	for _, url := range []string{"", "https://hooks.example"} {
+		var out bytes.Buffer
+		if _, err := New(Config{AuthToken: token, WebhookSecret: secret, WebhookURL: url, Logger: slog.New(slog.NewTextHandler(&out, nil))}); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); strings.Contains(got, "set Config.WebhookURL") != (url == "") || strings.Contains(got, secret) {
+			t.Errorf("WebhookURL %q: logged %q", url, got)
 		}
 	}
 }
@@ -86,16 +102,32 @@ func TestConfigFromEnv(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+	_, err = ConfigFromEnv(func(name string) string { return "canary " + name + "\n" })
+	for name := range env {
+		if err == nil || strings.Count(err.Error(), name) != 1 || strings.Contains(err.Error(), "canary") {
+			t.Errorf("all are wrong, %s is not named once: %v", name, err)
+		}
+	}
 }
 
 func TestTraits(t *testing.T) {
 	p := newProvider(t)
-	if got := p.Traits(); got != (provider.Traits{VisibilityLag: 3 * time.Minute}) {
+	if got := p.Traits(); got != (provider.Traits{VisibilityLag: 3 * time.Minute, LateDetails: 30 * time.Second}) {
 		t.Errorf("got %+v", got)
 	}
 	p = newProvider(t, func(c *Config) { c.WebhookURL = "https://hooks.example" })
 	if !p.Traits().Events {
 		t.Error("webhooks, but no events")
+	}
+	for ids, needs := range map[string]bool{"": true, "pn-9": false} {
+		p = newProvider(t, func(c *Config) {
+			if c.PhoneNumberID = ""; ids != "" {
+				c.PhoneNumberIDs = []string{ids}
+			}
+		})
+		if p.Traits().NeedsFrom != needs {
+			t.Errorf("a pool of %q: NeedsFrom is %t", ids, !needs)
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ type Bearer struct {
 	Header string
 	// Prefix stands before the token. Default "Bearer " in Authorization, else none.
 	Prefix string
+	// NoPrefix says that the token stands alone, in Authorization too: Vapi lets an
+	// account switch its prefix off.
+	NoPrefix bool
 }
 
 func (b *Bearer) checked() (*Bearer, error) {
@@ -40,7 +43,10 @@ func (b *Bearer) checked() (*Bearer, error) {
 	if c.Header == "" {
 		c.Header = "Authorization"
 	}
-	if c.Prefix == "" && http.CanonicalHeaderKey(c.Header) == "Authorization" {
+	if c.NoPrefix && c.Prefix != "" {
+		return nil, errors.New("Prefix is set and so is NoPrefix: leave one of them out")
+	}
+	if c.Prefix == "" && !c.NoPrefix && http.CanonicalHeaderKey(c.Header) == "Authorization" {
 		c.Prefix = "Bearer "
 	}
 	return &c, nil

@@ -90,7 +90,7 @@ func TestHMACForgeries(t *testing.T) {
 			t.Errorf("the log says %s", line)
 		}
 	}
-	if len(lines) != len(forgeries) {
+	if lines[0] == "" || len(lines) > len(forgeries) { // at most one a second
 		t.Errorf("%d lines for %d forgeries", len(lines), len(forgeries))
 	}
 	ms := millis(time.Now())
@@ -143,6 +143,15 @@ func TestBearer(t *testing.T) {
 	named := webhooks(t, i, func(c *WebhookConfig) { c.Secret, c.Bearer = "", &Bearer{Token: "tok", Header: "X-Token"} })
 	if code := post(named, ringing, http.Header{"X-Token": {"tok"}}); code != 204 {
 		t.Errorf("in a header of its own: %d", code)
+	}
+	bare := webhooks(t, i, func(c *WebhookConfig) { c.Secret, c.Bearer = "", &Bearer{Token: "tok", NoPrefix: true} })
+	for value, want := range map[string]int{"tok": 204, "Bearer tok": 401, " tok": 401} {
+		if code := post(bare, ringing, http.Header{"Authorization": {value}}); code != want {
+			t.Errorf("without a prefix, %q: %d", value, code)
+		}
+	}
+	if _, err := WebhookHandler(WebhookConfig{Bearer: &Bearer{Token: "tok", Prefix: "Token ", NoPrefix: true}}, i); err == nil || !strings.Contains(err.Error(), "NoPrefix") {
+		t.Errorf("both: %v", err)
 	}
 	if _, err := WebhookHandler(WebhookConfig{Bearer: &Bearer{}}, i); err == nil || !strings.Contains(err.Error(), "Token") {
 		t.Errorf("got %v", err)
@@ -219,10 +228,7 @@ func TestWebhookSecretsStayOut(t *testing.T) {
 
 // A body that trickles is cut off, and holds nothing.
 func TestSlowBody(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes the ten seconds that a sender has")
-	}
-	t.Parallel()
+	t.Parallel() // it takes the ten seconds that a sender has
 	i := new(inbox)
 	srv := httptest.NewServer(webhooks(t, i))
 	defer srv.Close()

@@ -17,8 +17,8 @@ import (
 // not know, is no error. Nil means that Vapi took the request, not that the line is
 // down: the call's end is seen as any other.
 //
-// While a call is queued or ringing Vapi documents no way to stop it. End tries
-// all the same; if the call has no control URL yet its error is KindUnavailable,
+// While a call is queued or ringing Vapi documents no way to stop it, and that holds
+// for one that waits for a line under the name of "queued" too. End tries all the same; if the call has no control URL yet its error is KindUnavailable,
 // and worth another try. Without one in mid-call (the assistant forbids control) it
 // is KindUnsupported.
 func (p *Provider) End(ctx context.Context, id provider.CallID) error {

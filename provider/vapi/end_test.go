@@ -6,13 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/superservices/voice/internal/carrier/fakevapi"
 	"github.com/superservices/voice/provider"
 )
 
 func TestEnd(t *testing.T) {
-	f := newPlatform(t)
+	f := newPlatform(t, func(c *fakevapi.Config) { c.Second, c.RingLimit = time.Second, time.Minute }) // none ends by itself
 	p := f.provider(t)
 	for _, number := range []string{endless, silent} {
 		c, err := p.Place(t.Context(), request("end"+number+"/1", number))
@@ -97,6 +98,10 @@ func TestEndWithout(t *testing.T) {
 		"unknown status":     {`{"id":"a","status":"dreaming","monitor":{"controlUrl":"%s/control"}}`, nil, 1, 0},
 		"no control URL":     {`{"id":"a","status":"in-progress"}`, provider.ErrUnsupported, 0, 0},
 		"no control URL yet": {`{"id":"a","status":"queued"}`, provider.ErrUnavailable, 0, 0},
+		// DELETE erases the record of such a call, and is not known to stop it.
+		"blocked, queued":    {`{"id":"a","status":"queued","subscriptionLimits":{"concurrencyBlocked":true}}`, provider.ErrUnavailable, 0, 0},
+		"blocked, with URL":  {`{"id":"a","status":"queued","subscriptionLimits":{"concurrencyBlocked":true},"monitor":{"controlUrl":"%s/control"}}`, nil, 1, 0},
+		"blocked, scheduled": {`{"id":"a","status":"scheduled","subscriptionLimits":{"concurrencyBlocked":true}}`, nil, 0, 1},
 		"scheduled":          {`{"id":"a","status":"scheduled","monitor":{"controlUrl":"%s/control"}}`, nil, 0, 1},
 		"ended":              {`{"id":"a","status":"ended","monitor":{"controlUrl":"%s/control"}}`, nil, 0, 0},
 		"elsewhere":          {`{"id":"a","status":"ringing","monitor":{"controlUrl":"http://example.invalid/control"}}`, provider.ErrRejected, 0, 0},

@@ -28,7 +28,7 @@ func FuzzPlaceAnswer(f *testing.F) {
 		if status >= 200 && status <= 299 {
 			c, err = p.accepted(t.Context(), req, createCall{}, reply)
 		} else {
-			c, err = p.refused(req, status, reply.Body, reply.Header)
+			c, err = p.refused(req, readRefusal(status, reply.Body), reply)
 		}
 		kind := provider.KindOf(err)
 		switch {
@@ -47,6 +47,38 @@ func FuzzPlaceAnswer(f *testing.F) {
 	})
 }
 
+// An error body, whatever it says: only Vapi's own words about the callee's number make
+// it a bad one, and what is not in Vapi's JSON proves nothing beyond what a status says
+// that stands before the API.
+func FuzzErrorBody(f *testing.F) {
+	f.Add(400, `{"message":["customer.number must be a valid phone number in the E.164 format."],"error":"Bad Request","statusCode":400}`)
+	f.Add(400, `{"message":"Your Wallet Balance is -0.09","statusCode":400}`)
+	f.Add(429, `<html>`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		r := readRefusal(status, []byte(body))
+		said, ok := decodeRefusal([]byte(body))
+		door := status == 401 || status == 403 || status == 429
+		switch {
+		case r.badNumber == (r.kind != ""):
+			t.Errorf("%d %q: %+v", status, body, r)
+		case r.badNumber && (!ok || door || status < 400 || status > 499):
+			t.Errorf("%d %q: a bad number", status, body)
+		case r.kind.NotPlaced() && (status < 400 || status > 499 || !ok && !door):
+			t.Errorf("%d %q: %s", status, body, r.kind)
+		}
+		for _, s := range said {
+			lower := strings.ToLower(s)
+			if r.badNumber && (!strings.Contains(lower, "customer") || strings.Contains(lower, "concurren") || strings.Contains(lower, "wallet")) {
+				t.Errorf("%d %q: a bad number, by %q", status, body, s)
+			}
+		}
+		p := &Provider{cfg: Config{AuthToken: token, WebhookSecret: secret}}
+		if text := p.words([]byte(body), answers).Error(); strings.Contains(text, answers) || strings.ContainsAny(text, "\n\r\x1b") || len(text) > 400 {
+			t.Errorf("%q says %q", body, text)
+		}
+	})
+}
+
 // A call's object, however it drifts: no panic, and what leaves is valid JSON.
 func FuzzCallAnswer(f *testing.F) {
 	f.Add(`{"id":"c","status":"ended","endedReason":"customer-busy","artifact":{"messages":[{"role":"user","message":"hi"}]}}`)
@@ -58,6 +90,9 @@ func FuzzCallAnswer(f *testing.F) {
 		c, _ := w.call()
 		if c.ID == "" || c.Status == "" || (c.Status == provider.StatusEnded) != (c.Outcome != "") || !json.Valid(c.Raw) {
 			t.Errorf("%q: %+v, raw %s", body, c, c.Raw)
+		}
+		if _, err := json.Marshal(c); err != nil {
+			t.Errorf("%q: no row can hold it: %v", body, err)
 		}
 	})
 }

@@ -21,16 +21,16 @@ const (
 	token  = "canary-account-token"
 	secret = "canary-webhook-secret"
 
-	answers  = "+14155550100"
-	declines = "+14155550103"
-	missing  = "+14155550104"
-	malform  = "+14155550105"
-	limited  = "+14155550129"
-	faulty   = "+14155550151"
-	silent   = "+14155550180"
-	busy     = "+14155550186"
-	machine  = "+14155550188"
-	endless  = "+14155550199"
+	answers   = "+14155550100"
+	declines  = "+14155550103"
+	missing   = "+14155550104"
+	malform   = "+14155550105"
+	throttled = "+14155550129"
+	faulty    = "+14155550151"
+	silent    = "+14155550180"
+	busy      = "+14155550186"
+	machine   = "+14155550188"
+	endless   = "+14155550199"
 )
 
 // platform is a fake Vapi on a network of its own.
@@ -108,7 +108,7 @@ func request(key, to string) provider.Request {
 // ended polls until the call has ended.
 func ended(t *testing.T, p *Provider, id provider.CallID) provider.Call {
 	t.Helper()
-	for range 500 {
+	for range 6000 { // a minute or more
 		c, err := p.Get(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func ended(t *testing.T, p *Provider, id provider.CallID) provider.Call {
 // eventually waits for ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 6000 { // a minute or more
 		if ok() {
 			return
 		}

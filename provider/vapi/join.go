@@ -6,17 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/superservices/voice/provider"
 )
 
 // hostObject asks one of the host's funcs for a JSON object; nil is none. An error
-// of it is repeated to nobody: it may hold what the host put into the object.
-func hostObject(ctx context.Context, field string, ask func(context.Context, provider.Request) (json.RawMessage, error), req provider.Request) (json.RawMessage, error) {
+// of it is repeated to nobody: it may hold what the host put into the object. Nothing
+// has been sent yet, so that its panic is certain, too.
+func hostObject(ctx context.Context, field string, ask func(context.Context, provider.Request) (json.RawMessage, error), req provider.Request) (raw json.RawMessage, err error) {
 	if ask == nil {
 		return nil, nil
 	}
-	raw, err := ask(ctx, req)
+	defer func() {
+		if recover() != nil {
+			raw, err = nil, fmt.Errorf("Config.%s panicked", field)
+		}
+	}()
+	raw, err = ask(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("Config.%s failed", field)
 	}
@@ -55,11 +62,42 @@ func join(theirs json.RawMessage, ours overrides) (json.RawMessage, error) {
 		case name == "serverMessages":
 			value = concat(base[name], value)
 		case name == "transportConfigurations":
-			value = base[name] // the host knows its carrier
+			value = bound(base[name], ours.Transports) // the host knows its carrier, the policy how long to ring
 		}
 		base[name] = value
 	}
 	return json.Marshal(base)
+}
+
+// bound lays our ring limits over the host's list of carriers: of two limits the
+// shorter one counts, and a carrier that the host does not name is added.
+func bound(theirs json.RawMessage, ours []transportConfiguration) json.RawMessage {
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(theirs, &list) != nil {
+		list = nil // Vapi would refuse it
+	}
+	for _, limit := range ours {
+		named := false
+		for _, carrier := range list {
+			if text(carrier["provider"]) != limit.Provider {
+				continue
+			}
+			named = true
+			var shorter float64
+			if json.Unmarshal(carrier["timeout"], &shorter) != nil || shorter <= 0 || shorter > float64(limit.Timeout) {
+				carrier["timeout"] = json.RawMessage(strconv.Itoa(limit.Timeout))
+			}
+		}
+		if !named {
+			provider, _ := json.Marshal(limit.Provider) // a string always marshals
+			list = append(list, map[string]json.RawMessage{"provider": provider, "timeout": json.RawMessage(strconv.Itoa(limit.Timeout))})
+		}
+	}
+	bounded, err := json.Marshal(list)
+	if err != nil {
+		return theirs // cannot be: it was JSON
+	}
+	return bounded
 }
 
 // union is the object a with what b has besides, or instead.

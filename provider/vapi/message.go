@@ -40,6 +40,7 @@ func decodeMessage(body []byte) (e *provider.Event, mapped bool, err error) {
 	if w == nil || statuses[w.Status] == "" || !w.outbound() || w.ID == "" && w.key() == "" {
 		return nil, true, nil
 	}
+	w.toldAt = m.at()
 	c, mapped := w.call()
 	// The message comes as the thing happens, so its own time will do.
 	switch {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/superservices/voice/internal/vendorhttp"
@@ -39,7 +38,7 @@ func (p *Provider) Place(ctx context.Context, req provider.Request) (provider.Ca
 	case reply.Status >= 200 && reply.Status <= 299:
 		return p.accepted(ctx, req, sent, reply)
 	default:
-		return p.refused(req, reply.Status, reply.Body, reply.Header)
+		return p.refused(req, readRefusal(reply.Status, reply.Body), reply)
 	}
 }
 
@@ -71,12 +70,13 @@ func (p *Provider) accepted(ctx context.Context, req provider.Request, sent crea
 	case len(batch.Results) > 1:
 		return unknown(fmt.Errorf("one call was asked for, %d were made", len(batch.Results)))
 	case batch.Results != nil && len(batch.Errors) == 1:
-		// The batch's way of saying 400.
 		said, err := json.Marshal(map[string]json.RawMessage{"message": batch.Errors[0].Error})
 		if err != nil {
 			return unknown(err)
 		}
-		return p.refused(req, http.StatusBadRequest, said, reply.Header)
+		// No status says that this is a refusal, only its words may.
+		text, _ := decodeRefusal(said)
+		return p.refused(req, readWords(text, provider.KindOutcomeUnknown), vendorhttp.Reply{Status: reply.Status, Body: said, Header: reply.Header})
 	}
 	w, err := decodeCall(one)
 	if err != nil {
@@ -93,10 +93,10 @@ func (p *Provider) accepted(ctx context.Context, req provider.Request, sent crea
 	return c, nil
 }
 
-// refused reads any other answer.
-func (p *Provider) refused(req provider.Request, status int, body []byte, header http.Header) (provider.Call, error) {
-	r := readRefusal(status, body)
-	words := p.words(body, req.To, req.ToName)
+// refused turns a refusal into what Place returns.
+func (p *Provider) refused(req provider.Request, r refusal, reply vendorhttp.Reply) (provider.Call, error) {
+	status := reply.Status
+	words := p.words(reply.Body, req.To, req.ToName, shorten(req.ToName))
 	switch {
 	case r.badNumber:
 		return provider.Call{
@@ -111,7 +111,7 @@ func (p *Provider) refused(req provider.Request, status int, body []byte, header
 	}
 	e := p.fail("place", r.kind, status, words)
 	if r.kind == provider.KindRateLimited {
-		e.RetryAfter = vendorhttp.RetryAfter(header, time.Now())
+		e.RetryAfter = vendorhttp.RetryAfter(reply.Header, time.Now())
 	}
 	return provider.Call{}, e
 }

@@ -24,7 +24,7 @@ func TestPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ID == "" || c.Key != "task/1" || c.Status == "" || c.Status == provider.StatusEnded || c.From != "pn-1" || c.CreatedAt.Before(before.Add(-time.Second)) {
+	if c.ID == "" || c.Key != "task/1" || c.Status == "" || c.From != "pn-1" || c.CreatedAt.Before(before.Add(-time.Second)) {
 		t.Errorf("got %+v", c)
 	}
 	if n := f.Posts("task/1"); n != 1 {
@@ -123,12 +123,12 @@ func TestPlaceSendsOnePOST(t *testing.T) {
 }
 
 func TestPlaceSlow(t *testing.T) {
-	f := newPlatform(t)
+	f := newPlatform(t, func(c *fakevapi.Config) { c.Second = time.Second }) // the call outlasts the test
 	p := f.provider(t)
 	f.Inject(fakevapi.Fault{Kind: fakevapi.Slow})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for f.Posts("") == 0 {
+		for f.net.Rings("") == 0 { // the POST itself is counted before there is a call
 			time.Sleep(5 * time.Millisecond)
 		}
 		cancel()
@@ -164,6 +164,22 @@ func TestPlaceRefused(t *testing.T) {
 		{400, words(`["customer.number must be a valid phone number in the E.164 format.","property x should not exist"]`), provider.KindInvalidRequest},
 		{400, words(`["customer.number must be a valid phone number in the E.164 format.","customer.name must be shorter than or equal to 40 characters"]`), provider.KindInvalidRequest},
 		{400, words(`["customer.property number2 should not exist"]`), provider.KindInvalidRequest},
+		// Numbers that are not the callee's.
+		{400, words(`["assistantOverrides.model.tools.0.destinations.0.number must be a valid phone number in the E.164 format."]`), provider.KindInvalidRequest},
+		{400, words(`["customer.assistantOverrides.forwardingPhoneNumber must be a valid phone number in the E.164 format."]`), provider.KindInvalidRequest},
+		{400, words(`["phoneNumber.number must be a valid phone number in the E.164 format."]`), provider.KindInvalidRequest},
+		{400, words(`"fallbackDestination.sipUri must be a valid SIP URI"`), provider.KindInvalidRequest},
+		{400, words(`"Use E.164 for every number."`), provider.KindInvalidRequest},
+		// The callee's, but it is not the number that is wrong.
+		{400, words(`["customer.number must be a string"]`), provider.KindInvalidRequest},
+		{400, words(`["customer.number should not be empty"]`), provider.KindInvalidRequest},
+		{400, words(`["customer.numberE164CheckEnabled must be a boolean value"]`), provider.KindInvalidRequest},
+		{400, words(`"customer.number is required"`), provider.KindInvalidRequest},
+		{400, words(`"Daily outbound limit reached: customer.number was not dialled"`), provider.KindRateLimited},
+		{400, words(`"customer.number: daily outbound call limit exceeded"`), provider.KindRateLimited},
+		{400, words(`["customer.number must be a valid phone number in the E.164 format.","Daily outbound limit reached"]`), provider.KindRateLimited},
+		{400, words(`["customer.number must be a valid phone number in the E.164 format.","Over Concurrency Limit"]`), provider.KindRateLimited},
+		{400, words(`["customer.number must be a valid phone number in the E.164 format.","Your Wallet Balance is -0.09"]`), provider.KindRejected},
 		{400, words(`["phoneNumberId must be a UUID"]`), provider.KindInvalidRequest},
 		{400, words(`["maxDurationSeconds must not be greater than the limit"]`), provider.KindInvalidRequest},
 		{400, words(`"Over Concurrency Limit"`), provider.KindRateLimited},
@@ -217,12 +233,34 @@ func TestPlaceBadNumber(t *testing.T) {
 	}
 }
 
+// What Vapi says of a callee that is no number, one by one.
+func TestPlaceBadNumberWords(t *testing.T) {
+	for _, said := range []string{
+		`["customer.number must be a valid phone number in the E.164 format. Hot tip, you may be missing the country code (Eg. US: +1)."]`,
+		`"customer.number must be a valid phone number in the E.164 format."`,
+		`["customers.0.number must be a valid phone number in the E.164 format."]`,
+		`["customer.number must be longer than or equal to 3 characters","customer.number must be a valid phone number in the E.164 format."]`,
+		`["customer.number must be shorter than or equal to 40 characters"]`,
+		`["customer.number must match /^\\+?[a-zA-Z0-9]+$/ regular expression"]`,
+		`["customer.sipUri must be a valid SIP URI"]`,
+		`"Invalid customer.number"`,
+		`"The \"customer.number\" is not a valid phone number"`,
+		`"Customer.Number Is Invalid"`,
+	} {
+		p, _ := answering(t, 400, `{"message":`+said+`,"error":"Bad Request","statusCode":400}`)
+		c, err := p.Place(t.Context(), request("bad/1", answers))
+		if err != nil || c.ID != "" || c.Outcome != provider.OutcomeInvalidNumber {
+			t.Errorf("%s: got %+v, %v", said, c, err)
+		}
+	}
+}
+
 func TestPlaceRateLimitedByNumber(t *testing.T) {
 	p := newPlatform(t).provider(t)
-	if _, err := p.Place(t.Context(), request("limited/1", limited)); !errors.Is(err, provider.ErrRateLimited) {
+	if _, err := p.Place(t.Context(), request("limited/1", throttled)); !errors.Is(err, provider.ErrRateLimited) {
 		t.Fatalf("got %v", err)
 	}
-	if _, err := p.Place(t.Context(), request("limited/1", limited)); err != nil {
+	if _, err := p.Place(t.Context(), request("limited/1", throttled)); err != nil {
 		t.Fatalf("the second send: %v", err)
 	}
 }

@@ -20,6 +20,9 @@ import (
 // nothing; its own gateway was seen to read "not found" for calls just made.
 const visibilityLag = 3 * time.Minute
 
+// lateDetails is how long the analysis of a call was seen to lag behind its end.
+const lateDetails = 30 * time.Second
+
 // maxCallBody bounds one call's object, transcript and messages included.
 const maxCallBody = 16 << 20
 
@@ -58,6 +61,9 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vapi: Config.HTTPClient: %w", err)
 	}
+	if cfg.WebhookSecret != "" && cfg.WebhookURL == "" {
+		cfg.Logger.Info("vapi: Config.WebhookSecret (VAPI_WEBHOOK_SECRET) is not used: set Config.WebhookURL, or calls are polled", "provider", cfg.Name)
+	}
 	return &Provider{
 		cfg: cfg, base: base, placer: placer, log: cfg.Logger,
 		reader: vendorhttp.NewReader(cfg.Name, cfg.HTTPClient),
@@ -67,10 +73,14 @@ func New(cfg Config) (*Provider, error) {
 // Name returns Config.Name.
 func (p *Provider) Name() string { return p.cfg.Name }
 
-// Traits says whether calls report to the host's webhooks, and that a call may be
-// missing from Vapi's list for three minutes.
+// Traits says whether calls report to the host's webhooks, that a call may be missing
+// from Vapi's list for three minutes, and its summary from the call for half a minute,
+// and whether there is a number to call from.
 func (p *Provider) Traits() provider.Traits {
-	return provider.Traits{Events: p.cfg.WebhookURL != "", VisibilityLag: visibilityLag}
+	return provider.Traits{
+		Events: p.cfg.WebhookURL != "", VisibilityLag: visibilityLag, LateDetails: lateDetails,
+		NeedsFrom: p.cfg.PhoneNumberID == "" && len(p.cfg.PhoneNumberIDs) == 0,
+	}
 }
 
 // Format writes p without its secrets, whatever the verb.
@@ -144,6 +154,9 @@ func (p *Provider) words(body []byte, private ...string) error {
 	said, ok := decodeRefusal(body)
 	if !ok {
 		return errors.New("the answer is not in Vapi's JSON")
+	}
+	if len(said) == 0 {
+		return errors.New("no reason was given")
 	}
 	return errors.New(vendorhttp.Scrub(strings.Join(said, "; "), append(private, p.cfg.AuthToken, p.cfg.WebhookSecret)...))
 }

@@ -87,7 +87,7 @@ var rules = []rule{
 	{provider.OutcomeRateLimited, has("rate-limit", "concurrent", "concurrency", "system-busy")},
 
 	// What somebody must set right, and the same on each call.
-	{provider.OutcomeConfigError, has("configfault", "invalid-schema", "parsing-failed", "no-available")},
+	{provider.OutcomeConfigError, has("configfault", "invalid-schema", "parsing-failed", "no-available", "longcalls-not-accepted")},
 	{provider.OutcomeConfigError, both(has("-custom-llm-"), has("-400-", "-401-", "-403-", "-429-"))}, // the account's own endpoint
 	// A credential or quota: Vapi's own is a passing fault of Vapi's, any other the account's.
 	{provider.OutcomeProviderFault, both(has("vapifault"), account)},
@@ -157,6 +157,14 @@ func neverConnected(reason string, o provider.Outcome) bool {
 	}
 	return has("outbound-sip-", "failed-to-connect", "transport-never-connected")(reason) ||
 		begins("call.start.", "call-start-", "scheduled-call-")(reason)
+}
+
+// mayHaveTalked reports whether a call that ended for this reason, with outcome o, may
+// have broken off in the middle of a talk.
+func mayHaveTalked(reason string, o provider.Outcome) bool {
+	r := strings.ToLower(reason)
+	return !neverConnected(r, o) &&
+		begins("call.in-progress.", "pipeline-error-", "worker-shutdown", "vonage-disconnected", "phone-call-provider-closed-")(r)
 }
 
 var (

@@ -54,6 +54,7 @@ func TestOutcomeOf(t *testing.T) {
 		"pipeline-error-newllm-503-server-overloaded-error":               provider.OutcomeProviderFault,
 		"call.in-progress.error-vapifault-newvoice-voice-failed":          provider.OutcomeProviderFault,
 		"pipeline-error-newvoice-voice-not-found":                         provider.OutcomeConfigError,
+		"lambda-longcalls-not-accepted":                                   provider.OutcomeConfigError,
 		"telnyx-customer-busy":                                            provider.OutcomeBusy,
 		"telnyx-no-answer":                                                provider.OutcomeNoAnswer,
 		"customer-declined":                                               provider.OutcomeDeclined,

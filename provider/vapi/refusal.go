@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/superservices/voice/provider"
@@ -65,55 +66,54 @@ func readRefusal(status int, body []byte) refusal {
 		return refusal{kind: kind}
 	case !ok:
 		return refusal{kind: provider.KindOutcomeUnknown}
-	case status == http.StatusForbidden && !anyOf(said, aboutMoney):
+	case status == http.StatusForbidden && !anyOf(said, aboutMoney.MatchString):
 		return refusal{kind: kind}
 	}
 	return readWords(said, kind)
 }
 
 var (
-	aboutNumber = regexp.MustCompile(`(?i)\bcustomer\S*\.?(number|sipuri)\b|\be\.?164\b`)
-	aboutLines  = regexp.MustCompile(`(?i)concurren`)
-	aboutMoney  = regexp.MustCompile(`(?i)\b(wallet|credits?|balance|subscription|frozen|billing|payment)\b`)
-	aboutShape  = regexp.MustCompile(`(?i)\bshould not exist\b|\bmust (not )?be\b|\bshould not be empty\b`)
-	aboutLimit  = regexp.MustCompile(`(?i)\blimit|\btoo many\b`)
+	aboutLines = regexp.MustCompile(`(?i)concurren`)
+	aboutMoney = regexp.MustCompile(`(?i)\b(wallet|credits?|balance|subscription|frozen|billing|payment)\b`)
+	aboutShape = regexp.MustCompile(`(?i)\bshould not exist\b|\bmust (not )?be\b|\bshould not be empty\b`)
+	aboutLimit = regexp.MustCompile(`(?i)\blimit|\btoo many\b`)
+
+	// calleesNumber begins a message about the one number that is the callee's: others
+	// are in an assistant's tools, its forwarding number and the number called from.
+	calleesNumber = regexp.MustCompile(`(?i)^\W*((the|invalid)\W+)?customers?(\.\d+)?\.(number|sipuri)\b`)
+	saysInvalid   = regexp.MustCompile(`(?i)\b(in)?valid\b|\be\.?164\b|\bmust be (longer|shorter) than\b|\bmust match\b`)
 )
 
 // readWords classifies a refusal by what Vapi said; kind is what the status says.
 func readWords(said []string, kind provider.Kind) refusal {
 	switch {
+	case anyOf(said, aboutLines.MatchString): // before money: "subscription concurrency limit"
+		return refusal{kind: provider.KindRateLimited}
+	case anyOf(said, aboutMoney.MatchString):
+		return refusal{kind: provider.KindRejected}
+	case anyOf(said, limited): // before numbers: a limit may name the one it kept from being dialled
+		return refusal{kind: provider.KindRateLimited}
 	// Only if it is about nothing else: with a mistake of ours in the same
 	// request every number would look bad.
-	case len(said) > 0 && allOf(said, aboutNumber) && !anyOf(said, shouldNotExist):
+	case len(said) > 0 && !anyOf(said, not(badNumber)):
 		return refusal{badNumber: true}
-	case anyOf(said, aboutLines): // before money: "subscription concurrency limit"
-		return refusal{kind: provider.KindRateLimited}
-	case anyOf(said, aboutMoney):
-		return refusal{kind: provider.KindRejected}
-	case anyOf(said, aboutShape): // before limits: "must not be greater than the limit"
+	case anyOf(said, aboutShape.MatchString):
 		return refusal{kind: provider.KindInvalidRequest}
-	case anyOf(said, aboutLimit):
-		return refusal{kind: provider.KindRateLimited}
 	}
 	return refusal{kind: kind}
 }
 
-var shouldNotExist = regexp.MustCompile(`(?i)should not exist`)
+// limited: "must not be greater than the limit" is about the request's shape.
+func limited(said string) bool { return aboutLimit.MatchString(said) && !aboutShape.MatchString(said) }
 
-func anyOf(said []string, re *regexp.Regexp) bool {
-	for _, s := range said {
-		if re.MatchString(s) {
-			return true
-		}
-	}
-	return false
+// badNumber reports whether Vapi calls the callee's number malformed. Whoever reads
+// more into its words than that writes customers off for a mistake of ours.
+func badNumber(said string) bool {
+	return calleesNumber.MatchString(said) && saysInvalid.MatchString(said) && !aboutLimit.MatchString(said) && !shouldNotExist.MatchString(said)
 }
 
-func allOf(said []string, re *regexp.Regexp) bool {
-	for _, s := range said {
-		if !re.MatchString(s) {
-			return false
-		}
-	}
-	return true
+var shouldNotExist = regexp.MustCompile(`(?i)should not exist`)
+
+func anyOf(said []string, is func(string) bool) bool {
+	return slices.ContainsFunc(said, is)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/superservices/voice/internal/vendorhttp"
 	"github.com/superservices/voice/provider"
 )
 
@@ -25,8 +26,8 @@ const (
 // WebhookConfig configures WebhookHandler. It needs no account secrets beyond
 // those that verify.
 type WebhookConfig struct {
-	// Provider is the name of the Provider these events belong to. Default
-	// DefaultName.
+	// Provider is the Config.Name of the Provider these events belong to: each of two
+	// accounts has a handler, and a URL, of its own. Default DefaultName.
 	Provider string
 	// Secret is what X-Vapi-Secret must hold (VAPI_WEBHOOK_SECRET), compared in
 	// constant time. One of Secret, Bearer, HMAC and Verify is required; of several
@@ -52,7 +53,7 @@ type WebhookConfig struct {
 	// reasons for an end that no rule knows, and events that no task waits for. It
 	// must not block.
 	Observe func(ctx context.Context, n provider.Notice)
-	// Logger gets a line for each of these. Default: none.
+	// Logger gets a line for these, forgeries at most one a second. Default: none.
 	Logger *slog.Logger
 }
 
@@ -94,7 +95,7 @@ func WebhookHandler(cfg WebhookConfig, sink provider.EventSink) (http.Handler, e
 			return nil, fmt.Errorf("vapi: WebhookConfig.Secret: %w", err)
 		}
 	}
-	h := webhook{cfg: cfg}
+	h := &webhook{cfg: cfg}
 	var err error
 	if h.bearer, err = cfg.Bearer.checked(); err != nil {
 		return nil, fmt.Errorf("vapi: WebhookConfig.Bearer: %w", err)
@@ -109,10 +110,12 @@ type webhook struct {
 	cfg    WebhookConfig
 	bearer *Bearer // checked copies; nil: not used
 	hmac   *HMAC
+
+	forgeries vendorhttp.Seldom // what is logged of them
 }
 
 // counting tells of events that the sink has no task for.
-func (h webhook) counting(sink provider.EventSink) provider.EventSink {
+func (h *webhook) counting(sink provider.EventSink) provider.EventSink {
 	return provider.EventSinkFunc(func(ctx context.Context, e provider.Event) error {
 		err := sink.Deliver(ctx, e)
 		if errors.Is(err, provider.ErrUnknownCall) {
@@ -123,7 +126,7 @@ func (h webhook) counting(sink provider.EventSink) provider.EventSink {
 	})
 }
 
-func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
+func (h *webhook) parse(r *http.Request) ([]provider.Event, error) {
 	body, err := h.verified(r)
 	if err != nil {
 		return nil, err
@@ -146,7 +149,7 @@ func (h webhook) parse(r *http.Request) ([]provider.Event, error) {
 
 // verified returns the body of an authentic request. The headers are looked at
 // first: who lacks what they must hold gets no body read.
-func (h webhook) verified(r *http.Request) ([]byte, error) {
+func (h *webhook) verified(r *http.Request) ([]byte, error) {
 	known := (h.cfg.Secret == "" || sameSecret(r.Header.Values(secretHeader), h.cfg.Secret)) &&
 		(h.bearer == nil || h.bearer.verify(r.Header)) &&
 		(h.hmac == nil || h.hmac.plausible(r.Header, time.Now()))
@@ -163,13 +166,15 @@ func (h webhook) verified(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func (h webhook) forged(ctx context.Context) error {
-	h.cfg.Logger.Warn("vapi: a webhook failed verification", "provider", h.cfg.Provider)
+func (h *webhook) forged(ctx context.Context) error {
+	h.forgeries.Log(func(n int) {
+		h.cfg.Logger.WarnContext(ctx, "vapi: a webhook failed verification", "provider", h.cfg.Provider, "n", n)
+	})
 	h.observe(ctx, provider.Notice{Kind: provider.NoticeForgedWebhook, Provider: h.cfg.Provider, N: 1})
 	return provider.ErrBadSignature
 }
 
-func (h webhook) observe(ctx context.Context, n provider.Notice) {
+func (h *webhook) observe(ctx context.Context, n provider.Notice) {
 	if h.cfg.Observe != nil {
 		h.cfg.Observe(ctx, n)
 	}

@@ -2,6 +2,7 @@ package vapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -332,6 +333,9 @@ func FuzzWebhook(f *testing.F) {
 		for _, e := range i.events {
 			if e.Key == "" && e.Call.ID == "" || e.Call.Status == "" || (e.Call.Status == provider.StatusEnded) != (e.Call.Outcome != "") {
 				t.Errorf("%q: %+v", body, e)
+			}
+			if _, err := json.Marshal(e); err != nil {
+				t.Errorf("%q: no signal can hold it: %v", body, err)
 			}
 		}
 	})

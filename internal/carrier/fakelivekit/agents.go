@@ -88,7 +88,7 @@ func (s *Server) sendAgentsHome(r *room) {
 	if r.gone {
 		return
 	}
-	s.after(s.cfg.AgentDelay, func() {
+	s.after(s.cfg.AgentLinger, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if r.gone || hasKind(r, "SIP") { // somebody is there again

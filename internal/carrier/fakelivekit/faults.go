@@ -37,7 +37,11 @@ func (s *Server) Trouble(f Fault) {
 // is done, with a Twirp code, or for an empty code with plain text of that status.
 func (s *Server) Refuse(method, code string, status int) {
 	e := plain(status)
-	if code != "" {
+	switch code {
+	case "":
+	case "unavailable": // what LiveKit says where no SIP service answers
+		e = refuse(code, "no response from servers")
+	default:
 		e = refuse(code, "refused by the test")
 	}
 	s.mu.Lock()
@@ -53,6 +57,17 @@ func (s *Server) FindLag(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.hide = append(s.faults.hide, d)
+}
+
+// Show ends every FindLag: whoever was hidden is listed from now on.
+func (s *Server) Show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rooms {
+		for _, p := range r.participants {
+			p.hiddenUntil = time.Time{}
+		}
+	}
 }
 
 // Webhooks drops the events that drop picks and doubles those that twice picks; nil

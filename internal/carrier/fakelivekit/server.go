@@ -31,7 +31,8 @@ type Config struct {
 	APIKey, APISecret string           // Required: clients sign with them, and so do webhooks.
 	Trunks            []string         // outbound trunks there are; default "ST_fake"
 	Agents            []string         // names under which agents are registered
-	AgentDelay        time.Duration    // from a dispatch to the agent's joining, and from the callee's leaving to the agent's; default 10 ms
+	AgentDelay        time.Duration    // from a dispatch to the agent's joining; default 10 ms
+	AgentLinger       time.Duration    // from the callee's leaving to the agent's; default AgentDelay
 	AgentDeletesRoom  bool             // the agent leaves by deleting the room, as LiveKit's own examples do
 	KeyAttribute      string           // participant attribute that goes into the ledger as the key; default "voice.key"
 	WebhookURL        string           // empty: none are sent
@@ -62,6 +63,9 @@ func New(cfg Config) *Server {
 	}
 	if cfg.AgentDelay == 0 {
 		cfg.AgentDelay = 10 * time.Millisecond
+	}
+	if cfg.AgentLinger == 0 {
+		cfg.AgentLinger = cfg.AgentDelay
 	}
 	if cfg.KeyAttribute == "" {
 		cfg.KeyAttribute = "voice.key"

@@ -140,9 +140,7 @@ func (s *Server) checkSIP(in sipRequest) *twirpErr {
 	}
 	if script.RateLimited && !s.limited[in.SIPCallTo] {
 		s.limited[in.SIPCallTo] = true
-		e := refuse("resource_exhausted", "rate limit exceeded")
-		e.header = map[string][]string{"Retry-After": {"1"}}
-		return e
+		return refuse("unavailable", "cpu exhausted") // as a SIP service over its limit says before it dials
 	}
 	return nil
 }

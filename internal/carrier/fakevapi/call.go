@@ -56,8 +56,8 @@ func (s *Server) dial(c *call) {
 		number = c.body.Customer.SIPURI
 	}
 	d := carrier.Dial{Number: number, Platform: "vapi", Call: c.id, Key: c.key, RingLimit: s.cfg.RingLimit, MaxDuration: 600 * s.cfg.Second}
-	if t := c.body.Overrides.Transports; len(t) > 0 && t[0].Timeout > 0 {
-		d.RingLimit = s.seconds(t[0].Timeout)
+	if t := c.body.Overrides.Transports; len(t) > 0 && t[0].Timeout != nil {
+		d.RingLimit = s.seconds(*t[0].Timeout)
 	}
 	if m := c.body.Overrides.MaxDurationSeconds; m != nil {
 		d.MaxDuration = s.seconds(*m)

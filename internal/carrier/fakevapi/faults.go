@@ -64,6 +64,15 @@ func (s *Server) SetFindLag(d time.Duration) {
 	s.findLag = d
 }
 
+// Show ends every find lag: the calls there are can be found from now on.
+func (s *Server) Show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		c.hiddenUntil = time.Time{}
+	}
+}
+
 // Webhooks says what happens to webhooks.
 type Webhooks struct {
 	Drop      bool // they are not sent

@@ -31,6 +31,9 @@ var (
 	knownServer  = []string{"timeoutSeconds", "credentialId", "staticIpAddressesEnabled", "encryptedPaths", "url", "headers", "backoffPlan", "secret"}
 	knownBackoff = []string{"type", "maxRetries", "baseDelaySeconds", "excludedStatusCodes"}
 
+	// of transportConfigurations, which the document gives no type in this place
+	knownCarrier = []string{"provider", "timeout", "record", "recordingChannels"}
+
 	serverMessages = []string{"status-update", "end-of-call-report", // those sent here
 		"tool-calls", "transcript", "hang", "conversation-update", "speech-update", "transfer-destination-request"}
 )
@@ -52,7 +55,9 @@ type createBody struct {
 		ServerMessages     []string        `json:"serverMessages"`
 		Server             *server         `json:"server"`
 		Transports         []struct {
-			Timeout float64 `json:"timeout"`
+			Provider string   `json:"provider"`
+			Timeout  *float64 `json:"timeout"`
+			Record   *bool    `json:"record"`
 		} `json:"transportConfigurations"`
 	} `json:"assistantOverrides"`
 }
@@ -90,6 +95,11 @@ func parse(raw []byte) (b createBody, complaints []string) {
 	srv := object(overrides["server"])
 	complaints = append(complaints, unknown("assistantOverrides.server.", srv, knownServer)...)
 	complaints = append(complaints, unknown("assistantOverrides.server.backoffPlan.", object(srv["backoffPlan"]), knownBackoff)...)
+	var carriers []map[string]json.RawMessage
+	_ = json.Unmarshal(overrides["transportConfigurations"], &carriers) // another type is complained of below
+	for _, c := range carriers {
+		complaints = append(complaints, unknown("assistantOverrides.transportConfigurations.", c, knownCarrier)...)
+	}
 	if err := json.Unmarshal(raw, &b); err != nil {
 		return b, append(complaints, "a property must be of another type")
 	}
@@ -111,6 +121,10 @@ func (b *createBody) complaints() (all []string) {
 	if d := b.Overrides.MaxDurationSeconds; d != nil {
 		complain(*d < 10, "assistantOverrides.maxDurationSeconds must not be less than 10")
 		complain(*d > 43200, "assistantOverrides.maxDurationSeconds must not be greater than 43200")
+	}
+	for _, c := range b.Overrides.Transports {
+		complain(c.Provider != "twilio", "assistantOverrides.transportConfigurations.provider must be one of the following values: twilio")
+		complain(c.Timeout != nil && (*c.Timeout < 1 || *c.Timeout > 600), "assistantOverrides.transportConfigurations.timeout must be between 1 and 600")
 	}
 	for _, m := range b.Overrides.ServerMessages {
 		complain(!slices.Contains(serverMessages, m), "each value in assistantOverrides.serverMessages must be one of the known values")

@@ -1,23 +1,40 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
-func TestTheControlPortMakesThePlatformMisbehave(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// startWithControl starts the command with a control port, which its flag must name: one
+// that was free, unless somebody was quicker.
+func startWithControl(t *testing.T) (at addresses, port int, stop func() error) {
+	t.Helper()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port = l.Addr().(*net.TCPAddr).Port
+		_ = l.Close()
+		at, stop, err = tryStart(t, flags(t, "-ledger", filepath.Join(t.TempDir(), "l"), "-control-port", strconv.Itoa(port)))
+		if err == nil {
+			return at, port, stop
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	at, stop := start(t, flags(t, "-ledger", filepath.Join(t.TempDir(), "l"), "-control-port", strconv.Itoa(port)))
+}
+
+func TestTheControlPortMakesThePlatformMisbehave(t *testing.T) {
+	at, port, stop := startWithControl(t)
 	defer func() { _ = stop() }()
 	tell := func(body string) int {
 		resp, err := http.Post("http://127.0.0.1:"+strconv.Itoa(port)+"/trouble", "application/json", strings.NewReader(body))
