@@ -34,6 +34,7 @@ func NewActivities(cfg Config) (Activity, error) {
 // newActivities trusts cfg.
 func newActivities(cfg Config, engine string, lease time.Duration) Activity {
 	cfg = cfg.withDefaults()
+	cfg.warn()
 	var a Activity = &activities{cfg: cfg, engine: engine, lease: lease, breakers: newBreakers(cfg.Breaker)}
 	if cfg.Wrap != nil {
 		a = cfg.Wrap(a)
@@ -125,6 +126,7 @@ func (a *activities) move(ctx context.Context, r *store.Record, change func(*sto
 // and raises the alarm for a second call.
 func (a *activities) observe(ctx context.Context, r *store.Record, n int, prov string, c provider.Call) error {
 	second := false
+	c = writable(c)
 	err := a.move(ctx, r, func(r *store.Record) error {
 		o, err := fence.Observe(r, n, c, a.now())
 		if err != nil {
@@ -179,6 +181,7 @@ const (
 
 // forHistory drops what must not enter workflow history.
 func forHistory(c provider.Call) provider.Call {
+	c = writable(c)
 	c.Raw = nil
 	c.Transcript, c.Summary = cut(c.Transcript, maxTranscript), cut(c.Summary, maxSummary)
 	return c
@@ -217,6 +220,12 @@ func keepDraft(r *store.Record, n int, c provider.Call) (changed bool, err error
 		return false, nil // the result is of another dial
 	}
 	before := d.Data
+	if fence.Outdated(*a, c) { // what is there already is better
+		replace(&c.Transcript, before.Transcript)
+		replace(&c.Summary, before.CallSummary)
+		replace(&c.RecordingURL, before.RecordingURL)
+		replace(&c.CostUSD, before.CostUSD)
+	}
 	d.Data.enrich(c)
 	if d.Data.Transcript == before.Transcript && d.Data.CallSummary == before.CallSummary && d.Data.RecordingURL == before.RecordingURL &&
 		d.Data.AssistantNumber == before.AssistantNumber && d.Data.CostUSD == before.CostUSD && d.Data.CallID == before.CallID {

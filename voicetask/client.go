@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/superservices/voice/internal/fault"
+	"github.com/superservices/voice/internal/unasked"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 )
@@ -90,9 +91,11 @@ func NewClient(c TemporalClient, cfg ClientConfig) (*Client, error) {
 func (c *Client) Submit(ctx context.Context, t Task) error {
 	rec, isNew, err := c.ledger.submit(ctx, t)
 	if err != nil || rec.Status.Terminal() {
+		unasked.Note(ctx)
 		return quiet(t, err)
 	}
 	if !isNew && directOwned(rec) && (rec.LeaseUntil.IsZero() || rec.LeaseUntil.After(c.cfg.Now())) {
+		unasked.Note(ctx)
 		return nil // a Direct has it
 	}
 	if !isNew && len(rec.Task) > 0 {
@@ -203,7 +206,9 @@ func (c *Client) Deliver(ctx context.Context, e provider.Event) error {
 	}
 	// The row has it: a poll, the deadline or, as soon as the row is due, the sweeper
 	// finds it there.
-	if !gone(err) {
+	if gone(err) {
+		c.ledger.stray(ctx, seen.event)
+	} else {
 		c.cfg.Logger.WarnContext(ctx, "an event was stored but its workflow was not told", "task_id", seen.rec.ID, "error", quiet(Task{}, err))
 	}
 	if err := c.ledger.untold(ctx, seen.rec.ID); err != nil {
@@ -287,25 +292,34 @@ func (c *Client) State(ctx context.Context, taskID string) (State, error) {
 const queryTimeout = 5 * time.Second
 
 // Wait returns the result once the task has ended: the row's, which may say more
-// than the workflow's.
+// than the workflow's. A task that could not be run at all, because no provider fits
+// say, has a result too. Where no workflow follows the task it waits for the row,
+// until ctx ends: a Direct may carry it out, or the sweeper have it followed again.
 func (c *Client) Wait(ctx context.Context, taskID string) (Result, error) {
-	if rec, err := c.ledger.get(ctx, taskID); err == nil && directOwned(rec) {
-		return c.ledger.wait(ctx, taskID) // no workflow knows its end
+	if rec, err := c.ledger.get(ctx, taskID); err == nil && (rec.Status.Terminal() || directOwned(rec)) {
+		return c.ledger.wait(ctx, taskID)
 	}
 	var res Result
 	err := c.temporal.GetWorkflow(ctx, WorkflowID(taskID), "").Get(ctx, &res)
-	if stored, storeErr := c.ledger.result(ctx, taskID); storeErr == nil {
-		res = stored
-		if gone(err) {
-			err = nil
-		}
-	} else if gone(err) {
+	rec, storeErr := c.ledger.get(ctx, taskID)
+	switch open := storeErr == nil && !rec.Status.Terminal(); {
+	case storeErr == nil && !open:
+		return c.ledger.result(ctx, taskID)
+	case open && (gone(err) || cutOff(err) || (err == nil && leftToOther(res))):
+		return c.ledger.wait(ctx, taskID)
+	case gone(err):
 		return Result{}, storeErr
-	}
-	if err != nil {
+	case err != nil:
 		return res, fmt.Errorf("voicetask: waiting for task %s: %w", taskID, err)
 	}
 	return res, nil
+}
+
+// cutOff reports that a workflow has ended without a result: it failed, was terminated
+// or timed out.
+func cutOff(err error) bool {
+	var ended *temporal.WorkflowExecutionError
+	return errors.As(err, &ended)
 }
 
 // Settle is an operator's or late evidence's word on a dial whose outcome is

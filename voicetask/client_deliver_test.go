@@ -225,3 +225,24 @@ func TestDeliverOfAnotherAccount(t *testing.T) {
 	require.NoError(t, d.Deliver(t.Context(), endOfCall()), "its own account's word counts")
 	require.NotEqual(t, version, d.row(t).Version)
 }
+
+// TestDeliverOfALiveCallThatIsOver: an update that was delayed, or is sent again, was made before the
+// report of the end, and what it has of the talk, and of the cost, is less.
+func TestDeliverOfALiveCallThatIsOver(t *testing.T) {
+	d := placed(t)
+	live := provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{
+		ID: "call-1", Status: provider.StatusInProgress, AnsweredAt: start.Add(time.Second), From: "+1",
+		Transcript: "a", Summary: "b", RecordingURL: "c", CostUSD: 0.1,
+	}}
+	require.NoError(t, d.Deliver(t.Context(), endOfCall()))
+	before := storedResult(t, d.row(t)).Data
+	require.NoError(t, d.Deliver(t.Context(), live))
+	after := storedResult(t, d.row(t)).Data
+	require.Equal(t, "+1", after.AssistantNumber, "what the report does not say is taken")
+	after.AssistantNumber = ""
+	require.Equal(t, before, after)
+	require.InDelta(t, 0.5, d.row(t).Attempts[0].CostUSD, 0)
+	version := d.row(t).Version
+	require.NoError(t, d.Deliver(t.Context(), live))
+	require.Equal(t, version, d.row(t).Version)
+}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
@@ -266,21 +268,51 @@ func TestWaitPrefersTheRow(t *testing.T) {
 	require.Equal(t, d.temporal.result, res)
 }
 
-func TestWaitForAWorkflowThatFailed(t *testing.T) {
-	d := ended(t, provider.OutcomeConfigError, nil)
-	failed := errors.New("workflow execution error")
-	d.temporal.resultErr = failed
+// TestWaitForATaskThatCouldNotBeRun: it has a result and no error, as with a Direct.
+func TestWaitForATaskThatCouldNotBeRun(t *testing.T) {
+	d := newDesk(t)
+	seed(t, d.store, func(*store.Record) {})
+	d.temporal.resultErr = errors.New("workflow execution error")
+	_, err := d.Wait(t.Context(), "t1")
+	require.ErrorIs(t, err, d.temporal.resultErr, "the row is open, and it is not known why")
+
+	d = ended(t, provider.OutcomeConfigError, nil)
+	d.temporal.resultErr = errors.New("workflow execution error")
 	res, err := d.Wait(t.Context(), "t1")
-	require.ErrorIs(t, err, failed)
-	require.Equal(t, provider.OutcomeConfigError, res.Outcome, "with what the row knows")
+	require.NoError(t, err)
+	require.Equal(t, provider.OutcomeConfigError, res.Outcome)
 }
 
+// TestWaitForATaskThatNothingFollows waits for the row: somebody will come to it.
 func TestWaitForATaskThatNothingFollows(t *testing.T) {
-	d := placed(t)
-	d.temporal.resultErr = errGone
-	_, err := d.Wait(t.Context(), "t1")
-	require.ErrorContains(t, err, "has not ended")
-	require.NotErrorIs(t, err, voicetask.ErrUnknownTask)
+	for name, c := range map[string]struct {
+		err error
+		res voicetask.Result
+	}{
+		"no workflow":       {err: errGone},
+		"terminated":        {err: &temporal.WorkflowExecutionError{}},
+		"left to the other": {res: voicetask.Result{TaskID: "t1", Status: store.StatusCancelled, Reason: voicetask.RuleOtherEngine + ": carried out by direct"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := placed(t)
+				d.temporal.resultErr, d.temporal.result = c.err, c.res
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := d.Wait(ctx, "t1")
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				time.AfterFunc(time.Minute, func() {
+					_, _ = store.Modify(context.Background(), d.store, "t1", func(r *store.Record) error {
+						r.Status, r.Outcome = store.StatusCompleted, provider.OutcomeCompleted
+						return nil
+					})
+				})
+				res, err := d.Wait(t.Context(), "t1")
+				require.NoError(t, err)
+				require.Equal(t, provider.OutcomeCompleted, res.Outcome)
+			})
+		})
+	}
 }
 
 // TestSettle gives an unknown dial, and its task, the outcome an operator tells.
@@ -311,6 +343,29 @@ func TestSettleWithoutACallID(t *testing.T) {
 	require.NoError(t, d.Settle(t.Context(), "t1/1", provider.Call{Outcome: provider.OutcomeNoAnswer, Reason: "the log says so"}))
 	require.Equal(t, provider.OutcomeNoAnswer, d.row(t).Outcome)
 	require.Equal(t, store.StatusFailed, d.row(t).Status)
+}
+
+// TestSettleOfACallFoundLate: after its task had ended unknown it was seen once, and
+// nobody has told its end.
+func TestSettleOfACallFoundLate(t *testing.T) {
+	d := ended(t, provider.OutcomeUnknown, func(r *store.Record) {
+		r.Attempts[0] = store.Attempt{N: 1, Key: "t1/1", Provider: "vapi", State: store.AttemptUnknown, Outcome: provider.OutcomeUnknown, Sends: 1, SentAt: start}
+		r.Result = []byte(`{"status":"failed","outcome":"unknown","task_id":"t1","dials":1,"data":{}}`)
+	})
+	require.NoError(t, d.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{ID: "call-1", Status: provider.StatusInProgress}}))
+	require.Equal(t, store.AttemptPlaced, d.row(t).Attempts[0].State)
+	require.ErrorContains(t, d.Settle(t.Context(), "t1/1", provider.Call{ID: "call-2", Outcome: provider.OutcomeBusy}), "another call")
+	require.NoError(t, d.Settle(t.Context(), "t1/1", provider.Call{Outcome: provider.OutcomeNoAnswer}))
+	row := d.row(t)
+	require.Equal(t, provider.OutcomeNoAnswer, row.Outcome)
+	require.Equal(t, store.AttemptEnded, row.Attempts[0].State)
+	require.Equal(t, provider.CallID("call-1"), storedResult(t, row).Data.CallID)
+}
+
+// TestSettleLeavesACallThatIsUp to those who follow it.
+func TestSettleLeavesACallThatIsUp(t *testing.T) {
+	d := placed(t)
+	require.ErrorContains(t, d.Settle(t.Context(), "t1/1", provider.Call{Outcome: provider.OutcomeNoAnswer}), "not unknown")
 }
 
 // TestSettleOfAnEarlierDial leaves the task's outcome alone.

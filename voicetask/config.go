@@ -30,10 +30,11 @@ type Config struct {
 	// Failover names the providers that may make a dial which the chosen one
 	// certainly did not place, in order: each is the next send of that dial, under
 	// the same key, of which there are three in all. A dial that may have been
-	// placed stays where it is. An error is retried. nil = none.
+	// placed stays where it is. An error is retried; a name that is not registered ends
+	// the task as one that no provider fits. nil = none.
 	Failover func(ctx context.Context, t Task) ([]string, error)
-	// Breaker keeps dials from accounts that fail many times in a row; they go to the
-	// next of Failover, or wait. nil = none.
+	// Breaker keeps dials from accounts that fail many times in a row, as this worker
+	// process sees it; they go to the next of Failover, or wait. nil = none.
 	Breaker *Breaker
 	// Prepare has the last word on a Request: agent lookup, caller number. An error
 	// is retried, unless it wraps ErrInvalidTask: that ends the task config_error.
@@ -84,6 +85,22 @@ func (c Config) withDefaults() Config {
 
 func discardLogger() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
+// warn logs what is allowed and yet may end many a task, the first ones unseen. A host may
+// have an account only to follow old calls, or a Provider of its own that adds what is missing.
+func (c Config) warn() {
+	number := provider.Choice{Default: c.DefaultProvider, Number: "a number"}
+	if _, err := c.Providers.Select(number); err != nil && c.ProviderFor == nil {
+		c.Logger.Warn("a task that names neither provider nor room ends config_error: set Config.DefaultProvider (AGENT_PROVIDER)",
+			"registered", c.Providers.Names())
+	}
+	for _, name := range c.Providers.Names() {
+		if p, _ := c.Providers.Lookup(name); c.Prepare == nil && provider.TraitsOf(p).NeedsFrom {
+			c.Logger.Warn("a provider has no number to call from, so that its tasks end config_error: give it one (VAPI_PHONE_NUMBER_ID for Vapi), or set Request.From in Config.Prepare",
+				"provider", name)
+		}
+	}
+}
+
 // check reports what cannot work, by field and remedy.
 func (c Config) check() error {
 	switch {
@@ -116,7 +133,12 @@ func (c Config) check() error {
 	}
 	for i, g := range c.Gates {
 		if g == nil {
-			return fmt.Errorf("voicetask: Config.Gates[%d] is nil", i)
+			return fmt.Errorf("voicetask: Config.Gates[%d] is nil: leave it out", i)
+		}
+	}
+	if c.Breaker != nil {
+		if err := c.Breaker.check(); err != nil {
+			return fmt.Errorf("voicetask: Config.Breaker.%w", err)
 		}
 	}
 	return nil

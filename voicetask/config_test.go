@@ -1,7 +1,9 @@
 package voicetask_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -76,8 +78,10 @@ func TestConfigErrorsNameFieldAndRemedy(t *testing.T) {
 			c.Providers = registry(t, blocking)
 			c.Policy.MaxCallDuration = 15 * time.Minute
 		}, []string{"Config.Policy", `"slow"`, "MaxCallDuration"}},
-		"hours":      {func(c *voicetask.Config) { c.Hours = &voicetask.Hours{Start: 10 * time.Hour, End: 9 * time.Hour} }, []string{"Config.Hours", "start"}},
-		"a nil gate": {func(c *voicetask.Config) { c.Gates = []voicetask.Gate{pass, nil} }, []string{"Config.Gates[1]", "nil"}},
+		"hours":                         {func(c *voicetask.Config) { c.Hours = &voicetask.Hours{Start: 10 * time.Hour, End: 9 * time.Hour} }, []string{"Config.Hours", "start"}},
+		"a nil gate":                    {func(c *voicetask.Config) { c.Gates = []voicetask.Gate{pass, nil} }, []string{"Config.Gates[1]", "nil"}},
+		"a breaker that never opens":    {func(c *voicetask.Config) { c.Breaker = &voicetask.Breaker{Failures: -1} }, []string{"Config.Breaker.Failures", "0 for 5"}},
+		"a breaker that closes at once": {func(c *voicetask.Config) { c.Breaker = &voicetask.Breaker{Cooldown: -1} }, []string{"Config.Breaker.Cooldown", "0 for 1m"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := workable(t)
@@ -94,6 +98,49 @@ func TestConfigErrorsNameFieldAndRemedy(t *testing.T) {
 				}
 			}
 			require.Zero(t, r, "nothing may be registered")
+		})
+	}
+}
+
+// numberless is a platform's account without a number to call from.
+type numberless struct{ *providertest.Fake }
+
+func (n numberless) Traits() provider.Traits {
+	traits := n.Fake.Traits()
+	traits.NeedsFrom = true
+	return traits
+}
+
+// TestConfigWarns of what is allowed and ends tasks, and of nothing else.
+func TestConfigWarns(t *testing.T) {
+	const noDefault, noNumber = "DefaultProvider", "VAPI_PHONE_NUMBER_ID"
+	for name, c := range map[string]struct {
+		change func(c *voicetask.Config)
+		says   string
+	}{
+		"all is well":            {func(*voicetask.Config) {}, ""},
+		"another platform alone": {func(c *voicetask.Config) { c.Providers = registry(t, providertest.NewFake("own")) }, noDefault},
+		"it is the default": {func(c *voicetask.Config) {
+			c.Providers, c.DefaultProvider = registry(t, providertest.NewFake("own")), "own"
+		}, ""},
+		"the host chooses": {func(c *voicetask.Config) {
+			c.Providers, c.ProviderFor = registry(t, providertest.NewFake("own")), func(context.Context, voicetask.Task) (string, error) { return "own", nil }
+		}, ""},
+		"no number": {func(c *voicetask.Config) { c.Providers = registry(t, numberless{providertest.NewFake("vapi")}) }, noNumber},
+		"the host sets a number": {func(c *voicetask.Config) {
+			c.Providers, c.Prepare = registry(t, numberless{providertest.NewFake("vapi")}), func(context.Context, voicetask.Task, *provider.Request) error { return nil }
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said bytes.Buffer
+			cfg := workable(t)
+			cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
+			c.change(&cfg)
+			require.NoError(t, voicetask.RegisterWorker(&recordingRegistrar{}, cfg))
+			if c.says == "" {
+				require.Empty(t, said.String())
+			}
+			require.Contains(t, said.String(), c.says)
 		})
 	}
 }

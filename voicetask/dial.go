@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/superservices/voice/internal/fault"
@@ -86,12 +87,7 @@ func (e *execution) retract(ctx context.Context) {
 // told that nothing was sent: an aborted row with our token proves it, see rowWasLost.
 func (e *execution) giveBack(ctx context.Context) {
 	_ = e.move(ctx, &e.rec, func(r *store.Record) error {
-		a := fence.Find(r, e.in.N)
-		if a == nil || a.State != store.AttemptReserved || a.Token != e.token {
-			return errNoChange
-		}
-		fence.Abort(r, e.in.N, "the server could not be asked")
-		return nil
+		return fence.GiveBack(r, e.in.N, e.token, "the server could not be asked")
 	}) // should that fail, a later execution takes it for a lost row: the safe side
 }
 
@@ -168,7 +164,26 @@ func (e *execution) request(ctx context.Context) (provider.Request, error) {
 		}
 		req.Key, req.TaskID = e.in.Key, t.ID // not the host's to change
 	}
+	req.OnPlaced = e.careful(ctx, req.OnPlaced)
 	return req, nil
+}
+
+// careful makes a panic in OnPlaced, the host's hook or its store, an error: a provider
+// calls it on a goroutine of its own, where nothing else would stop it from ending the
+// whole process. And it is never nil.
+func (e *execution) careful(ctx context.Context, hook func(provider.Call) error) func(provider.Call) error {
+	if hook == nil {
+		hook = func(c provider.Call) error { return e.onPlaced(ctx, c) }
+	}
+	return func(c provider.Call) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				e.cfg.Logger.ErrorContext(ctx, "a hook panicked while a dial was being placed", "task_id", e.in.Task.ID, "dial", e.in.N, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+				err = errors.New("voicetask: OnPlaced panicked: its hook, or the store, is at fault")
+			}
+		}()
+		return hook(c)
+	}
 }
 
 // onPlaced keeps the id of a call whose Place still blocks. It uses a copy of the
@@ -208,7 +223,7 @@ func (e *execution) place(ctx context.Context, req provider.Request) (Dialled, e
 	case err == nil && c.Status == provider.StatusEnded && c.Outcome == "":
 		c.Outcome = provider.OutcomeUnknown
 	}
-	e.judged(ctx, err)
+	e.judged(ctx, c, err)
 	switch kind := provider.KindOf(err); {
 	case err == nil:
 		return e.placed(ctx, c)
@@ -223,7 +238,7 @@ func (e *execution) placeTimeout() time.Duration {
 	if e.traits.Blocking {
 		return longest
 	}
-	return min(longest, e.policy.RingTimeout+2*executeMargin)
+	return min(longest, ringing(e.policy, e.traits.SetupTime))
 }
 
 // placed keeps the call's id. If only the store is down the id is returned all the

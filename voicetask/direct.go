@@ -31,7 +31,8 @@ type Direct struct {
 	lister store.Lister
 
 	wake     chan struct{}
-	nextWalk time.Time // of Run's
+	nextWalk time.Time     // of Run's
+	walkWait time.Duration // longer while there is nothing to be found
 
 	mu      sync.Mutex
 	inHand  map[string]struct{}
@@ -120,8 +121,8 @@ func (d *Direct) Run(ctx context.Context) error {
 
 // startDue starts a step for each due row that is ours to work on. Rows of the other
 // engine may be due for long, a backlog of Temporal's say, and must not hide ours:
-// where nothing but foreign rows is due, it looks through all open rows from time to
-// time.
+// where nothing but foreign rows is due, it looks through all open rows, ever less often
+// while that finds nothing.
 func (d *Direct) startDue(ctx, work context.Context, slots chan struct{}, steps *sync.WaitGroup) error {
 	const page = 2 * directInFlight
 	now := d.raw.now()
@@ -133,13 +134,20 @@ func (d *Direct) startDue(ctx, work context.Context, slots chan struct{}, steps 
 	hidden := len(due) == page
 	ours := slices.DeleteFunc(due, foreign)
 	if len(ours) == 0 && hidden && now.After(d.nextWalk) {
-		d.nextWalk = now.Add(walkEvery)
-		return d.eachOpen(ctx, func(r store.Record) error {
+		found := false
+		err := d.eachOpen(ctx, func(r store.Record) error {
 			if foreign(r) || r.DueAt.After(now) {
 				return nil
 			}
+			found = true
 			return d.start(ctx, work, []store.Record{r}, slots, steps)
 		})
+		d.walkWait = min(2*d.walkWait, recoverEvery)
+		if found || d.walkWait == 0 {
+			d.walkWait = walkEvery
+		}
+		d.nextWalk = now.Add(d.walkWait)
+		return err
 	}
 	return d.start(ctx, work, ours, slots, steps)
 }
@@ -230,12 +238,12 @@ func (d *Direct) waitForWork(ctx context.Context) {
 	}
 }
 
-// drain waits for the steps in hand: a dial in flight takes at most the ring limit
-// and a margin; a blocking provider's call is followed by whoever comes next.
+// drain waits for the steps in hand, for as long as a dial in flight may take; a blocking
+// provider's call is followed by whoever comes next.
 func (d *Direct) drain(steps *sync.WaitGroup) error {
 	done := make(chan struct{})
 	go func() { steps.Wait(); close(done) }()
-	limit := d.cfg.Policy.resolved(provider.Traits{}).RingTimeout + 2*executeMargin
+	limit := d.cfg.DrainTime()
 	select {
 	case <-done:
 	case <-time.After(limit):
@@ -245,13 +253,13 @@ func (d *Direct) drain(steps *sync.WaitGroup) error {
 }
 
 // Recover takes over what Direct processes that died have left, and returns how
-// many tasks that were. Run calls it at start and from time to time.
+// many tasks that were. Run calls it at start and from time to time. Of this process's
+// own it takes up what its store would not let it put off.
 func (d *Direct) Recover(ctx context.Context) (int, error) {
 	taken := 0
 	err := d.eachOpen(ctx, func(r store.Record) error {
 		now := d.raw.now()
-		interrupted := r.Status == store.StatusProcessing // in the middle of a dial
-		if r.Owner == d.owner || !d.mine(r, now) || (r.DueAt.After(now) && !interrupted) {
+		if !d.leftBehind(r, now) {
 			return nil
 		}
 		r.Owner, r.LeaseUntil, r.DueAt = d.owner, d.raw.leaseUntil(), now
@@ -266,6 +274,32 @@ func (d *Direct) Recover(ctx context.Context) (int, error) {
 	return taken, err
 }
 
+// leftBehind reports whether nobody follows a row of a Direct: its process died, or, if that is
+// this one, could not write down when it goes on.
+func (d *Direct) leftBehind(r store.Record, now time.Time) bool {
+	if !d.mine(r, now) {
+		return false
+	}
+	due := !r.DueAt.After(now)
+	// In the middle of a dial, or right behind it: whoever puts a row off claims it for longer than that.
+	dialling, behind := r.Status == store.StatusProcessing, r.Status == store.StatusInProgress
+	if r.Owner == d.owner { // what is due is taken in hand anyway
+		return !due && (dialling || behind) && !r.LeaseUntil.After(now) && !d.busy(r.ID)
+	}
+	return due || dialling || behind && !d.blocks(r)
+}
+
+// blocks reports whether the last dial's Place may be under way for as long as its call
+// lasts, and with it the step of the process that dialled.
+func (d *Direct) blocks(r store.Record) bool {
+	n := len(r.Attempts)
+	if n == 0 {
+		return false
+	}
+	p, ok := d.cfg.Providers.Lookup(r.Attempts[n-1].Provider)
+	return ok && provider.TraitsOf(p).Blocking
+}
+
 func (d *Direct) take(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -274,6 +308,13 @@ func (d *Direct) take(id string) bool {
 	}
 	d.inHand[id] = struct{}{}
 	return true
+}
+
+func (d *Direct) busy(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, busy := d.inHand[id]
+	return busy
 }
 
 func (d *Direct) letGo(id string) {

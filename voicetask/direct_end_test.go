@@ -194,3 +194,20 @@ func TestDirectRemembersThatNobodySpoke(t *testing.T) {
 		require.True(t, rowOf(t, o.store, "t1").Attempts[0].NoSpeech)
 	})
 }
+
+// TestDirectCancelWhereThePlatformCannotHangUp: the task ends with its call.
+func TestDirectCancelWhereThePlatformCannotHangUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook(providertest.Step{Lasts: 10 * time.Minute})
+		p.end = func(context.Context, provider.CallID) error { return provider.ErrUnsupported }
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(time.Minute)
+		require.NoError(t, o.Cancel(t.Context(), "t1"))
+		res := o.wait()
+		require.Equal(t, provider.OutcomeCancelled, res.Outcome)
+		require.GreaterOrEqual(t, o.now().Sub(start), 10*time.Minute)
+		require.Less(t, o.now().Sub(start), 10*time.Minute+30*time.Second)
+	})
+}

@@ -1,6 +1,8 @@
 package voicetask_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +69,77 @@ func TestRecoverAfterACrashInTheMiddleOfADial(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRecoverOfACallThatIsUp: its process died between the call's id and the write of when
+// it looks at it next, while the phone rang, say. Where Place blocks, it may be alive.
+func TestRecoverOfACallThatIsUp(t *testing.T) {
+	for _, blocking := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			p := fakeHook(providertest.Step{Lasts: 3 * time.Minute})
+			p.traits = &provider.Traits{Blocking: blocking}
+			o := stillOffice(t, voicetask.Config{}, p)
+			up := store.Attempt{State: store.AttemptPlaced, Sends: 1, CallID: "call-1", SentAt: start, DialledAt: start}
+			left(t, o, up, func(r *store.Record) { r.Status = store.StatusInProgress })
+			_, err := p.Fake.Place(t.Context(), provider.Request{Key: "t1/1"})
+			require.NoError(t, err)
+			o.run()
+			defer o.close()
+			require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+			require.Equal(t, 1, p.Dials())
+			took := o.now().Sub(start)
+			require.Equal(t, blocking, took > 4*time.Minute, took)
+		})
+	}
+}
+
+// TestRecoverOfItsOwn: the store went away as the call was placed, and took neither its id
+// nor when it is looked at next. It is followed once the store is back.
+func TestRecoverOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, s := fakeHook(providertest.Step{Lasts: 2 * time.Minute}), newFaultyStore()
+		var down atomic.Bool
+		o := newOffice(t, voicetask.Config{Store: s}, p)
+		defer o.close()
+		s.refuse(func(op string, r store.Record) error {
+			if !down.Load() && !reaches(op, r, store.AttemptPlaced) {
+				return nil
+			}
+			down.Store(true)
+			return errStoreDown
+		})
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(3 * time.Minute)
+		require.True(t, down.Load())
+		s.refuse(nil)
+		res := o.wait()
+		require.Equal(t, provider.OutcomeCompleted, res.Outcome)
+		require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
+		require.Equal(t, 1, p.Dials())
+		require.Less(t, o.now().Sub(start), 5*time.Minute)
+	})
+}
+
+// TestRecoverLeavesItsOwnAlone while they are in hand, as a Place that takes its time is.
+func TestRecoverLeavesItsOwnAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := fakeHook()
+		p.place = func(ctx context.Context, req provider.Request) (provider.Call, error) {
+			time.Sleep(50 * time.Second)
+			return p.Fake.Place(ctx, req)
+		}
+		o := newOffice(t, voicetask.Config{}, p)
+		defer o.close()
+		require.NoError(t, o.Submit(t.Context(), task()))
+		time.Sleep(45 * time.Second)
+		before := rowOf(t, o.store, "t1")
+		require.Equal(t, store.AttemptSending, before.Attempts[0].State)
+		n, err := o.Recover(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+		require.Equal(t, before, rowOf(t, o.store, "t1"))
+		require.Equal(t, provider.OutcomeCompleted, o.wait().Outcome)
+	})
 }
 
 // TestRecoverCounts what it takes over, once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/superservices/voice/internal/fence"
@@ -144,6 +145,9 @@ func (s *directStep) next(ctx context.Context) error {
 		if usedUp(last) {
 			return s.dial(ctx, n, provider.Call{}, time.Time{}) // it answers whether that is final
 		}
+		if p, ok := s.cfg.Providers.Lookup(last.Provider); ok && !provider.TraitsOf(p).Events && s.raw.summaryToCome(last.Provider, s.callOf(last)) {
+			return s.follow(ctx, last) // asks again
+		}
 		return s.after(ctx, last, s.callOf(last))
 	case store.AttemptUnknown:
 		return s.end(ctx, ending{outcome: provider.OutcomeUnknown, rule: RuleUnknown, words: last.Reason, call: s.callOf(last), provider: last.Provider, dials: n})
@@ -232,9 +236,12 @@ func (s *directStep) wait(ctx context.Context, d time.Duration, p Policy, a stor
 	return s.dueAt(ctx, s.t.ID, at)
 }
 
+// deadline is when a call has lasted for as long as it may. Of the platform's clock and
+// that of the process that dialled the later one counts: a wrong one must not cut a
+// conversation short.
 func (s *directStep) deadline(p Policy, a store.Attempt) time.Time {
 	from := a.DialledAt
-	if from.IsZero() {
+	if a.SentAt.After(from) {
 		from = a.SentAt
 	}
 	return from.Add(p.MaxCallDuration)
@@ -271,8 +278,8 @@ func (s *directStep) follow(ctx context.Context, a store.Attempt) error {
 func (s *directStep) hangUp(ctx context.Context, a store.Attempt, p Policy, cancelled bool) error {
 	began := s.raw.now()
 	c, err := s.acts.EndCall(ctx, s.input(a.N, a.Provider, p, cancelled))
-	if err != nil {
-		return err
+	if err != nil && began.Sub(s.deadline(p, a)) < hangUpLongest {
+		return err // after that the platform's own limits have ended it, or never will
 	}
 	outcome, rule, since := provider.OutcomeTimedOut, RuleDeadline, s.deadline(p, a)
 	if cancelled {
@@ -312,11 +319,20 @@ func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call
 	case !asked.IsZero():
 		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: cancelledBefore(a.N + 1), provider: a.Provider, call: c, lastDial: c.Outcome, dials: a.N})
 	}
-	ended := c.EndedAt
-	if ended.IsZero() {
-		ended = s.raw.now()
+	return s.dial(ctx, a.N+1, c, s.redialAt(c.EndedAt, wait))
+}
+
+// redialAt is when the wait after a dial is over. Where a platform's clock is ahead it
+// counts from when its end was seen: a row that was put off for it has waited.
+func (s *directStep) redialAt(ended time.Time, wait time.Duration) time.Time {
+	now := s.raw.now()
+	switch putOff := s.rec.Status == store.StatusScheduled && strings.HasPrefix(s.rec.Reason, RuleRedial+":"); {
+	case !ended.IsZero() && !ended.After(now):
+		return ended.Add(wait)
+	case putOff && !s.rec.DueAt.After(now):
+		return now
 	}
-	return s.dial(ctx, a.N+1, c, ended.Add(wait))
+	return now.Add(wait)
 }
 
 func (s *directStep) policy(ctx context.Context, prov string) (Policy, error) {

@@ -46,6 +46,10 @@ func TestDueRows(t *testing.T) {
 				}
 				return m.List(t.Context(), q)
 			}) {
+				if errors.Is(err, errCrowd) {
+					require.Equal(t, mostDue, c.want)
+					break
+				}
 				require.NoError(t, err)
 				require.Less(t, last.ID, r.ID, "earliest first, each once")
 				last = r

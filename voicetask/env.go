@@ -1,6 +1,7 @@
 package voicetask
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ const (
 // Store are left to the host, as are TEMPORAL_* (go.temporal.io/sdk/contrib/envconfig
 // reads them) and the providers' and Kafka's own. Config.Hours is nil when the
 // check is switched off: look before setting its Zones. An unset variable has the
-// contract's default; a wrong value is an error that names the variable.
+// contract's default; the error names every variable whose value is wrong.
 //
 //	VOICE_TASK_QUEUE             voice-task-queue
 //	AGENT_PROVIDER               none
@@ -45,9 +46,10 @@ func ConfigFromEnv(getenv func(string) string) (Config, ClientConfig, error) {
 	}
 	enabled := e.boolean(envEnabled, true)
 	cfg.Enabled = func() bool { return enabled }
+	wrong := len(e.wrong)
 	start := e.integer(envHoursStart, defaultHourStart, 0, 23)
 	end := e.integer(envHoursEnd, defaultHourEnd, 1, 24)
-	if start >= end {
+	if readable := len(e.wrong) == wrong; readable && start >= end {
 		e.fail(envHoursEnd, fmt.Sprintf("%d is not after %s (%d)", end, envHoursStart, start))
 	}
 	if e.boolean(envHoursEnabled, true) {
@@ -57,22 +59,21 @@ func ConfigFromEnv(getenv func(string) string) (Config, ClientConfig, error) {
 	if queue == "" {
 		queue = DefaultTaskQueue
 	}
-	if e.err != nil {
-		return Config{}, ClientConfig{}, e.err
+	if len(e.wrong) > 0 {
+		return Config{}, ClientConfig{}, errors.Join(e.wrong...)
 	}
 	return cfg, ClientConfig{TaskQueue: queue}, nil
 }
 
-// env reads variables and keeps the first error.
+// env reads variables and keeps what is wrong with them: who set several finds out about
+// all of them at once.
 type env struct {
 	getenv func(string) string
-	err    error
+	wrong  []error
 }
 
 func (e *env) fail(name, why string) {
-	if e.err == nil {
-		e.err = fmt.Errorf("voicetask: %s: %s", name, why)
-	}
+	e.wrong = append(e.wrong, fmt.Errorf("voicetask: %s: %s", name, why))
 }
 
 func (e *env) get(name string) (string, bool) {

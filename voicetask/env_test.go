@@ -1,6 +1,7 @@
 package voicetask_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -68,5 +69,17 @@ func TestConfigFromEnvNamesTheWrongVariable(t *testing.T) {
 			require.Zero(t, cfg)
 			require.Zero(t, client)
 		}
+	}
+}
+
+func TestConfigFromEnvNamesEveryWrongVariable(t *testing.T) {
+	wrong := map[string]string{
+		"MAX_CALL_RETRIES": "three", "OUTGOING_CALLS_ENABLED": "on", "CALL_STATUS_POLL_INTERVAL": "soon",
+		"ENABLE_BUSINESS_HOURS_CHECK": "maybe", "BUSINESS_HOURS_START": "9:00", "BUSINESS_HOURS_END": "8pm",
+	}
+	_, _, err := voicetask.ConfigFromEnv(getenv(wrong))
+	require.Error(t, err)
+	for name := range wrong {
+		require.Equal(t, 1, strings.Count(err.Error(), name), "%s in %v", name, err)
 	}
 }

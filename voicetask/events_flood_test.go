@@ -2,6 +2,7 @@ package voicetask_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -85,6 +86,38 @@ func TestFloodOfASecondCall(t *testing.T) {
 	row := d.row(t)
 	require.Equal(t, []provider.CallID{"call-2"}, row.Attempts[0].OtherCallIDs)
 	require.Equal(t, start, row.DueAt, "the sweeper ends one of the two")
+}
+
+// TestFloodOfSecondCalls, each with an id of its own: the row does not grow without end.
+func TestFloodOfSecondCalls(t *testing.T) {
+	d := placed(t)
+	for i := range 1000 {
+		e := endOfCall()
+		e.Call.ID = provider.CallID("other-" + strconv.Itoa(i))
+		require.NoError(t, d.Deliver(t.Context(), e))
+	}
+	others := d.row(t).Attempts[0].OtherCallIDs
+	require.Len(t, others, 16)
+	require.Len(t, d.notices.kinds(), len(others))
+	require.Empty(t, d.temporal.signals)
+}
+
+// TestACostThatGrows while the call is up is the row's: no workflow waits for it.
+func TestACostThatGrows(t *testing.T) {
+	d := placed(t)
+	up := provider.Call{ID: "call-1", Status: provider.StatusInProgress, AnsweredAt: endOfCall().Call.AnsweredAt}
+	for i := range 900 {
+		up.CostUSD = float64(i) / 1000
+		require.NoError(t, d.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: up}))
+	}
+	require.Len(t, d.temporal.signals, 1, "that somebody answered")
+	require.InDelta(t, 0.899, d.row(t).Attempts[0].CostUSD, 0)
+
+	end := endOfCall()
+	end.Call.CostUSD = 0
+	require.NoError(t, d.Deliver(t.Context(), end))
+	require.NoError(t, d.Deliver(t.Context(), endOfCall()))
+	require.Len(t, d.temporal.signals, 3, "the end, and what it cost")
 }
 
 // TestFloodAfterTheEndOfTheTask changes nothing, and asks no workflow.

@@ -58,8 +58,12 @@ func (e *execution) run(ctx context.Context) (Dialled, error) {
 		return Dialled{}, err
 	}
 	e.rec = rec
+	e.judgedBefore(ctx)
 	e.in.Task = e.asSubmitted()
 	if e.rowWasLost(created) {
+		if e.senderMayComeBack() {
+			return Dialled{}, &later{delay: time.Second, why: "the sender of this dial has not come back yet"}
+		}
 		return e.lost(ctx)
 	}
 	if done, answered, err := e.known(ctx); answered || err != nil {
@@ -119,32 +123,50 @@ func (e *execution) answer(d Dialled) Dialled {
 }
 
 // rowWasLost reports whether another witness says more than the row does: the
-// store has lost what it had acknowledged, and cannot fence this dial. A row aborted
-// under the witness's own token has lost nothing: its holder could not send any more.
+// store has lost what it had acknowledged, and cannot fence this dial.
 func (e *execution) rowWasLost(created bool) bool {
-	sends, givenBack := 0, ""
-	if a := fence.Find(&e.rec, e.in.N); a != nil {
-		sends = a.Sends
-		if a.State == store.AttemptAborted {
-			givenBack = a.Token
-		}
-	}
-	if s := e.witness.before; s.Key == e.in.Key && s.Send > sends && (s.Token == "" || s.Token != givenBack) {
+	if fence.Forgotten(fence.Find(&e.rec, e.in.N), e.in.Key, e.witness.before) {
 		return true
 	}
 	return created && e.witness.attempt > 1 && !durable(e.cfg.Store)
 }
 
+// senderMayComeBack reports whether whoever left the word may only have been held up before
+// its compare-and-set, by a collection of garbage or a busy machine: the row is reserved by
+// it, and not for long. It may then still send, and this dial need not be unknown. By a
+// clock that is far behind the row's there is no such wait.
+func (e *execution) senderMayComeBack() bool {
+	if !e.reservedBySender() {
+		return false
+	}
+	ago := e.now().Sub(fence.Find(&e.rec, e.in.N).ReservedAt)
+	return ago > -senderGrace && ago < senderGrace
+}
+
+func (e *execution) reservedBySender() bool {
+	a := fence.Find(&e.rec, e.in.N)
+	return a != nil && a.State == store.AttemptReserved && a.Token != "" && a.Token == e.witness.before.Token
+}
+
+// senderGrace is twice what another execution takes to come.
+const senderGrace = 15 * time.Second
+
 func (e *execution) lost(ctx context.Context) (Dialled, error) {
-	const why = "the store has lost the row of this dial: it may have been sent"
+	why := "the store has lost the row of this dial: it may have been sent"
+	if e.reservedBySender() {
+		why = "its sender died at the fence, or the store has lost that it passed: it may have been sent"
+	}
 	_ = e.choose(ctx) // whom to ask about it later, if that is known
 	err := e.move(ctx, &e.rec, func(r *store.Record) error {
 		if err := fence.Lost(r, e.in.N, why); err != nil {
 			return err
 		}
 		a := fence.Find(r, e.in.N)
-		if a.SentAt.IsZero() {
-			a.SentAt = e.now()
+		if a.SentAt.IsZero() { // from then on it may have been
+			a.SentAt = a.ReservedAt
+			if now := e.now(); a.SentAt.IsZero() || a.SentAt.After(now) { // or by a clock that is ahead
+				a.SentAt = now.Add(-senderGrace)
+			}
 		}
 		if a.Provider == "" && e.provider != nil {
 			a.Provider = e.provider.Name()
@@ -156,7 +178,7 @@ func (e *execution) lost(ctx context.Context) (Dialled, error) {
 	case err != nil && !errors.Is(err, fence.ErrOrder):
 		return Dialled{}, err
 	default:
-		e.rowLost(ctx)
+		e.rowLost(ctx, why)
 	}
 	if errors.Is(err, fence.ErrOrder) { // the rows of the dials before it are gone, too
 		return e.refused(ctx, err)
@@ -165,13 +187,13 @@ func (e *execution) lost(ctx context.Context) (Dialled, error) {
 	return done, err
 }
 
-func (e *execution) rowLost(ctx context.Context) {
+func (e *execution) rowLost(ctx context.Context, why string) {
 	named := ""
 	if a := fence.Find(&e.rec, e.in.N); a != nil {
 		named = a.Provider
 	}
 	e.notice(ctx, provider.NoticeUnknownOutcome, named, e.rec.ID, e.in.Key)
-	e.cfg.Logger.ErrorContext(ctx, "the store has lost the row of a dial: it cannot be proved whether a phone rang", "task_id", e.rec.ID, "dial", e.in.N)
+	e.cfg.Logger.ErrorContext(ctx, "it cannot be proved whether a phone rang", "task_id", e.rec.ID, "dial", e.in.N, "why", why)
 }
 
 // known answers from the row where it already says what became of the dial.

@@ -76,12 +76,3 @@ func (e *execution) broken(ctx context.Context) Dialled {
 	e.cfg.Logger.InfoContext(ctx, "a dial waits for a provider that failed many times in a row", "task_id", e.in.Task.ID, "provider", e.provider.Name(), "until", at.Format(time.RFC3339))
 	return e.until(at, RuleBreaker, "the provider failed many times in a row")
 }
-
-// judged tells the breaker what came of a send.
-func (e *execution) judged(ctx context.Context, err error) {
-	name := e.provider.Name()
-	if e.breakers.note(name, verdictOn(err), e.now()) {
-		e.notice(ctx, provider.NoticeBreakerOpen, name, e.rec.ID, e.in.Key)
-		e.cfg.Logger.ErrorContext(ctx, "a provider failed many times in a row: no dials through it for a while", "provider", name, "kind", provider.KindOf(err))
-	}
-}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/provider/providertest"
-	"github.com/superservices/voice/store"
 	"github.com/superservices/voice/voicetask"
 )
 
@@ -79,31 +78,4 @@ func TestFailoverCountsAsSends(t *testing.T) {
 	require.Len(t, keys(b), 1)
 	require.Equal(t, 3, w.row().Attempts[0].Sends)
 	require.GreaterOrEqual(t, since(w.row().Attempts[0].SentAt), 20*time.Second)
-}
-
-// TestBreakerSendsElsewhere once the first account has failed often enough, and the
-// task learns nothing of it.
-func TestBreakerSendsElsewhere(t *testing.T) {
-	cfg := voicetask.Config{Breaker: &voicetask.Breaker{Failures: 1, Cooldown: time.Hour}}
-	w, a, b := pair(t, cfg, steps(providertest.Step{Fail: fails(provider.KindUnauthenticated)}), steps(providertest.Step{Outcome: provider.OutcomeProviderFault}, providertest.Step{}))
-	res := w.run(task())
-	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
-	require.Equal(t, []string{"t1/1"}, keys(a), "asked once, by the first dial")
-	require.Equal(t, []string{"t1/1", "t1/2"}, keys(b))
-	require.Equal(t, []string{provider.NoticeBreakerOpen}, w.notices.kinds())
-}
-
-// TestBreakerAlonePutsOff: without another provider the dial waits for the cooldown.
-func TestBreakerAlonePutsOff(t *testing.T) {
-	down := providertest.Step{Fail: fails(provider.KindUnavailable)}
-	cfg := voicetask.Config{Breaker: &voicetask.Breaker{Failures: 2, Cooldown: 10 * time.Minute}}
-	w := newWorld(t, cfg, down, down, providertest.Step{})
-	w.after(5*time.Minute, func() {
-		r := rowOf(t, w.Store, "t1")
-		w.must(errIf(r.Status != store.StatusScheduled || rule(r.Reason) != voicetask.RuleBreaker, "the row says %+v", r.Reason))
-	})
-	res := w.run(task())
-	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
-	require.Equal(t, []string{"t1/1", "t1/1", "t1/1"}, keys(w.fake))
-	require.GreaterOrEqual(t, since(w.row().Attempts[0].SentAt), 10*time.Minute)
 }

@@ -29,7 +29,12 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 	if att != nil {
 		known = known.Merge(fence.CallOf(*att))
 		if att.State == store.AttemptEnded {
-			return a.fuller(ctx, in, known), nil
+			a.callEnded(ctx, in.Provider, in.Key, known)
+			c := a.fuller(ctx, in, known)
+			if a.summaryToCome(in.Provider, c) {
+				return provider.Call{}, &later{delay: detailsGap, why: whySummary}
+			}
+			return c, nil
 		}
 	}
 	p, ok := a.cfg.Providers.Lookup(in.Provider)
@@ -51,6 +56,10 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 		if c.Outcome == provider.OutcomeUnknown && c.Reason != "" { // no rule knows it; of events their handlers tell
 			a.notice(ctx, provider.NoticeUnmappedReason, in.Provider, in.Task.ID, in.Key)
 		}
+		a.callEnded(ctx, in.Provider, in.Key, c)
+		if a.summaryToCome(in.Provider, c) && a.keepEnd(ctx, in, c) {
+			return provider.Call{}, &later{delay: detailsGap, why: whySummary}
+		}
 		a.keepWhole(ctx, in, c)
 		return forHistory(c), nil
 	}
@@ -64,6 +73,44 @@ func (a *activities) AwaitCall(ctx context.Context, in CallInput) (provider.Call
 		}
 	}
 	return provider.Call{}, notYet
+}
+
+// detailsGap is how often a call that has ended is asked about for its summary.
+const detailsGap = 5 * time.Second
+
+const whySummary = "the call has ended: its summary is to come"
+
+func (a *activities) summaryToCome(name string, c provider.Call) bool {
+	p, ok := a.cfg.Providers.Lookup(name)
+	return ok && a.detailsToCome(provider.TraitsOf(p).LateDetails, c)
+}
+
+// keepEnd writes down that the call has ended, and how, before its summary is waited for:
+// the platform may be away when it is asked again.
+func (a *activities) keepEnd(ctx context.Context, in CallInput, c provider.Call) (kept bool) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := store.Modify(ctx, a.cfg.Store, in.Task.ID, func(r *store.Record) error {
+		c := forRow(*r, c)
+		o, err := fence.Observe(r, in.N, c, a.now())
+		if err != nil || o.Second {
+			return cmp.Or(err, errNoChange)
+		}
+		_, err = keepDraft(r, in.N, c)
+		return err
+	})
+	return err == nil // else the end itself matters more
+}
+
+// detailsToCome reports whether a call that a poll found ended is worth asking about
+// again: afterwards nobody would, unless the platform sends events. The bound is by the
+// platform's clock and ours; where they disagree there is no wait.
+func (a *activities) detailsToCome(late time.Duration, c provider.Call) bool {
+	if c.Status != provider.StatusEnded || c.AnsweredAt.IsZero() || c.EndedAt.IsZero() || c.Summary != "" {
+		return false
+	}
+	ago := a.now().Sub(c.EndedAt)
+	return ago >= -detailsGap && ago < late
 }
 
 // askAbout asks how a call stands. One that was told of without an id is looked for by
@@ -199,22 +246,28 @@ func mayHaveRung(a *store.Attempt) bool {
 	return true
 }
 
-// hangUp ends a call and asks how it stands then.
+// hangUp ends a call and asks how it stands then. Where the platform cannot end a call,
+// that of a task which is cancelled goes on: its end is waited for, while it may last.
 func (a *activities) hangUp(ctx context.Context, p provider.Provider, in CallInput, known provider.Call) (provider.Call, error) {
 	bounded, cancel := context.WithTimeout(ctx, providerTimeout)
 	defer cancel()
-	if err := p.End(bounded, known.ID); err != nil && !errors.Is(err, provider.ErrUnsupported) {
+	err := p.End(bounded, known.ID)
+	cannot := errors.Is(err, provider.ErrUnsupported)
+	if err != nil && !cannot {
 		return provider.Call{}, fmt.Errorf("voicetask: ending the call of dial %d: %w", in.N, err)
 	}
 	c, err := a.ask(ctx, p, known.ID)
 	if err != nil {
-		return forHistory(known), nil // its end is waited for
+		c = provider.Call{}
 	}
 	c = known.Merge(c)
-	if c.Status == provider.StatusEnded {
+	switch {
+	case c.Status == provider.StatusEnded:
 		a.keepWhole(ctx, in, c)
+	case cannot && in.Cancel && a.now().Before(c.CreatedAt.Add(in.Policy.MaxCallDuration)):
+		return provider.Call{}, &later{delay: max(in.Policy.PollInterval, detailsGap), why: "the platform cannot end a call: waiting for its end"}
 	}
-	return forHistory(c), nil
+	return forHistory(c), nil // its end is waited for
 }
 
 // RecordResult writes the result to the store, once: a task that has ended keeps
@@ -242,7 +295,8 @@ func (a *activities) RecordResult(ctx context.Context, in ResultInput) error {
 	}
 	var wait *later
 	switch {
-	case errors.Is(err, errNoChange):
+	case err == nil, errors.Is(err, errNoChange):
+		a.lastEnded(ctx, rec)
 		return nil
 	case errors.As(err, &wait) && !rec.CancelRequestedAt.IsZero():
 		a.endOpen(ctx, in.Task, rec)
@@ -304,6 +358,8 @@ func finish(r *store.Record, in ResultInput, now time.Time) error {
 	r.Result, r.DueAt = raw, time.Time{}
 	if a, open := undecided(*r); open {
 		r.DueAt = lateLook(now, sentAt(a)) // the sweeper's
+	} else if _, two := withSecondCall(*r); two {
+		r.DueAt = now.UTC() // it may be up still, and nobody else looks
 	}
 	return nil
 }
@@ -333,6 +389,9 @@ func settleLast(r *store.Record, in ResultInput, now time.Time) {
 	}
 	switch last.State {
 	case store.AttemptPlaced:
+		if res.Outcome == provider.OutcomeUnknown && res.Data.CallID == "" {
+			return // found since the dial was given up: its end is still to be told, or asked for
+		}
 		if end.ID == last.CallID {
 			_, _ = fence.Observe(r, last.N, end, now) // the attempt is there
 		}

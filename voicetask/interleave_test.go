@@ -150,6 +150,7 @@ func onServer(t *testing.T, cfg voicetask.Config, details map[string]any, n int)
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
+	env.SetTestTimeout(time.Minute) // the SDK allows 3 s
 	env.SetHeartbeatDetails(details)
 	require.NoError(t, voicetask.RegisterActivities(env, cfg))
 	value, err := env.ExecuteActivity(voicetask.ActivityName, voicetask.CallInput{Task: task(), N: n, Key: provider.Key("t1", n)})
@@ -187,5 +188,23 @@ func TestIdThatOnlyTheHeartbeatKnows(t *testing.T) {
 		require.Equal(t, want, d.Call.ID)
 		require.Equal(t, want, rowOf(t, s, "t1").Attempts[0].CallID)
 		require.Equal(t, want == "", err != nil, "%v", err)
+	}
+}
+
+// TestASenderThatWasPausedMayComeBack: the row is reserved by whoever left the word, so the
+// store may have lost a write, or the sender have been held up for a moment. It is given one
+// before the dial is unknown.
+func TestASenderThatWasPausedMayComeBack(t *testing.T) {
+	for ago, unknown := range map[time.Duration]bool{9 * time.Second: false, time.Minute: true, -time.Hour: true} {
+		fake, s := providertest.NewFake("vapi"), store.NewMemory()
+		seed(t, s, func(r *store.Record) {
+			r.Owner, r.Attempts = "temporal", reservedBy("mine")
+			r.Attempts[0].ReservedAt = time.Now().Add(-ago)
+		})
+		d, err := onServer(t, voicetask.Config{Providers: registry(t, fake), Store: s}, map[string]any{"key": "t1/1", "token": "mine", "send": 1}, 1)
+		require.Equal(t, unknown, err == nil, "%v: %v", ago, err)
+		require.Equal(t, unknown, d.Call.Outcome == provider.OutcomeUnknown, ago)
+		require.Equal(t, unknown, rowOf(t, s, "t1").Attempts[0].State == store.AttemptUnknown, ago)
+		require.Zero(t, fake.Dials())
 	}
 }

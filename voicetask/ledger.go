@@ -82,6 +82,7 @@ type delivery struct {
 // deliver finds the task of an event and writes what it proves. A change is what
 // the engine must hear of: a call id, an answer, an end.
 func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error) {
+	e.Call, e.At = writable(e.Call), writableTime(e.At)
 	taskID, n, err := l.locate(ctx, &e)
 	if err != nil {
 		return delivery{}, err
@@ -99,6 +100,9 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 	if d.second && err == nil {
 		l.observe(ctx, provider.Notice{Kind: provider.NoticeSecondCall, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
 	}
+	if (err == nil || errors.Is(err, errNoChange)) && d.rec.Status.Terminal() {
+		l.stray(ctx, d.event)
+	}
 	switch {
 	case errors.Is(err, errNoChange):
 		return d, nil
@@ -108,6 +112,13 @@ func (l ledger) deliver(ctx context.Context, e provider.Event) (delivery, error)
 		return d, quiet(Task{ID: taskID}, fmt.Errorf("voicetask: writing an event of task %s: %w", taskID, err))
 	}
 	return d, nil
+}
+
+// stray counts an event that nobody waits for: its task is over, or its workflow is not
+// there. (Of calls that no task knows the webhook's handler tells.)
+func (l ledger) stray(ctx context.Context, e provider.Event) {
+	taskID, _, _ := provider.SplitKey(e.Key)
+	l.observe(ctx, provider.Notice{Kind: provider.NoticeStrayEvent, Provider: e.Provider, TaskID: taskID, Key: e.Key, N: 1})
 }
 
 // locate finds the task and dial of an event, and completes its key.
@@ -149,7 +160,7 @@ func (d *delivery) apply(r *store.Record, n int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	d.changed, d.second = o.Changed && !o.Second, o.Changed && o.Second
+	d.changed, d.second = o.News, o.Changed && o.Second
 	if d.second {
 		r.DueAt = now.UTC() // the sweeper ends one of the two
 	}
@@ -229,19 +240,36 @@ func (l ledger) cancelUnfollowed(ctx context.Context, taskID string) error {
 		if r.Status.Terminal() {
 			return errNoChange
 		}
-		for _, a := range r.Attempts {
-			if a.State == store.AttemptSending || a.State == store.AttemptPlaced {
-				return errNoChange
-			}
+		if _, open := openDial(*r); open {
+			return errNoChange
 		}
-		t, err := ParseTask(r.Task)
-		if err != nil {
-			t = Task{ID: r.ID, AgentID: r.AgentID}
-		}
-		end := ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: "cancelled before the dial", dials: len(r.Attempts)}
-		return finish(r, ResultInput{Result: end.result(t)}, l.now())
+		return finish(r, ResultInput{Result: cancelledResult(*r)}, l.now())
 	})
 	return err
+}
+
+// cancelledResult is the result of a cancelled task of which no dial is open. A
+// conversation that was over before has its own outcome; so has a call that nobody can
+// tell anything about.
+func cancelledResult(r store.Record) Result {
+	t, err := ParseTask(r.Task)
+	if err != nil {
+		t = Task{ID: r.ID, AgentID: r.AgentID}
+	}
+	n := len(r.Attempts)
+	end := ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: cancelledBefore(n + 1), dials: n}
+	if n == 0 || r.Attempts[n-1].State != store.AttemptEnded {
+		return end.result(t)
+	}
+	last := r.Attempts[n-1]
+	switch last.Outcome {
+	case provider.OutcomeCompleted, provider.OutcomeVoicemail, provider.OutcomeUnknown:
+		if !endedByCancel(r, last) {
+			return rowsResult(r, last, RuleOutcome, last.Reason)
+		}
+	}
+	end.call, end.provider = fence.CallOf(last), last.Provider
+	return end.result(t)
 }
 
 // hold keeps the task from its next dial. A call that is up goes on.
@@ -332,11 +360,13 @@ func (l ledger) settle(ctx context.Context, key string, end provider.Call) error
 	}
 	end.Status = provider.StatusEnded
 	_, err := l.modify(ctx, taskID, func(r *store.Record) error {
+		wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
 		a := fence.Find(r, n)
-		if a == nil || a.Outcome != provider.OutcomeUnknown {
+		// A call that was found after its task had ended unknown may never have its end told.
+		untold := wasUnknown && a != nil && a.State == store.AttemptPlaced
+		if a == nil || (a.Outcome != provider.OutcomeUnknown && !untold) {
 			return fmt.Errorf("voicetask: Settle: dial %d is not unknown", n)
 		}
-		wasUnknown := r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown
 		c := forRow(*r, end)
 		switch o, err := fence.Observe(r, n, c, l.now()); {
 		case err != nil:
@@ -394,6 +424,7 @@ func erased(r store.Record) bool { return r.Status.Terminal() && len(r.Task) == 
 // forRow is what of a call may be written into r: a row that was erased takes
 // nothing personal again, and goes on as a ledger.
 func forRow(r store.Record, c provider.Call) provider.Call {
+	c = writable(c)
 	if !erased(r) {
 		return c
 	}

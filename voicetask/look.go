@@ -69,9 +69,8 @@ func (e *execution) look(ctx context.Context, a store.Attempt) (Dialled, error) 
 // toldBefore is the call that the sender told the other witness of, when the store did
 // not take its id.
 func (e *execution) toldBefore(a store.Attempt) (provider.Call, bool) {
-	s := e.witness.before
-	told := s.CallID != "" && s.Key == a.Key && s.Token == a.Token
-	return provider.Call{ID: s.CallID, Key: a.Key, Status: provider.StatusQueued, CreatedAt: a.SentAt}, told
+	id, told := fence.Told(a, e.witness.before)
+	return provider.Call{ID: id, Key: a.Key, Status: provider.StatusQueued, CreatedAt: a.SentAt}, told
 }
 
 func (e *execution) find(ctx context.Context, a store.Attempt) (provider.Call, bool) {

@@ -28,7 +28,7 @@ func (e *execution) notPlaced(ctx context.Context, cause error) (Dialled, error)
 			}
 			sends := a.Sends
 			elsewhere := e.untried(sends)
-			again = (worthAnotherSend(kind) || elsewhere) && sends < fence.MaxSends
+			again = (worthAnotherSend(kind) || elsewhere) && fence.SendsLeft(*a)
 			wait = backoff(sends)
 			switch {
 			case elsewhere:

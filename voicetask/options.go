@@ -12,9 +12,10 @@ import (
 // The options of the activities: names, time-outs and retries. A time-out may change; a change of what is called
 // or in which order needs workflow.GetVersion and a recorded history.
 
-// executeOptions: the seed's 15 minutes and its 10 s growing to 1 min. Temporal's
-// attempts are unlimited, since deploys and crashes must not use them up: the three
-// sends are counted in the row.
+// executeOptions: the seed's 15 minutes. Its three sends, 10 s growing to 1 min apart,
+// are counted in the row, so Temporal's attempts are unlimited: deploys and crashes must
+// not use them up. What a worker that died had in hand is with another one after the
+// heartbeat's time-out and a second; the row decides what that one may do.
 func executeOptions(ctx workflow.Context, n int) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: executeTimeout,
@@ -22,7 +23,7 @@ func executeOptions(ctx workflow.Context, n int) workflow.Context {
 		WaitForCancellation: true,
 		Summary:             fmt.Sprintf("dial %d", n),
 		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:        10 * time.Second,
+			InitialInterval:        time.Second,
 			BackoffCoefficient:     2,
 			MaximumInterval:        time.Minute,
 			MaximumAttempts:        unlimited(ctx),
@@ -43,12 +44,12 @@ func awaitCallOptions(ctx workflow.Context, n int, p Policy) workflow.Context {
 	})
 }
 
-// endOptions: tried for a bounded time; the platform's own limits end the call
-// after that.
-func endOptions(ctx workflow.Context, n int) workflow.Context {
+// endOptions: tried for a bounded time, and for as long as a call may last that the
+// platform cannot end; its own limits end the call after that.
+func endOptions(ctx workflow.Context, n int, p Policy) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    2 * time.Minute,
-		ScheduleToCloseTimeout: 30 * time.Minute,
+		ScheduleToCloseTimeout: max(hangUpLongest, p.MaxCallDuration+2*hangUpGrace),
 		HeartbeatTimeout:       followTimeout,
 		Summary:                fmt.Sprintf("end dial %d", n),
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second, MaximumAttempts: unlimited(ctx)},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/provider/providertest"
@@ -268,7 +269,8 @@ func TestCancelledTaskStartedAgainHangsUp(t *testing.T) {
 				}
 			})
 			require.NoError(t, voicetask.RegisterWorker(env, voicetask.Config{Providers: registry(t, provider.Provider(p)), Store: s, Now: env.Now}))
-			env.SetTestTimeout(20 * time.Second)
+			env.SetTestTimeout(time.Minute) // a busy machine stands still for longer than the SDK allows
+			env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 			env.RegisterDelayedCallback(env.CancelWorkflow, 0)
 			env.ExecuteWorkflow(voicetask.WorkflowName, task())
 			var res voicetask.Result

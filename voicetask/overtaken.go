@@ -36,11 +36,23 @@ func overtaken(r *store.Record, res Result, now time.Time) (Result, error) {
 			return rowsResult(*r, last, RuleUnknown, last.Reason), nil
 		}
 	case store.AttemptEnded:
-		if unheard && last.CallID != "" {
+		switch {
+		case !unheard || last.CallID == "":
+		case endedByCancel(*r, last):
+			last.Outcome = provider.OutcomeCancelled
+			return rowsResult(*r, last, RuleCancel, last.Reason), nil
+		default:
 			return rowsResult(*r, last, RuleOutcome, reason("told late", last.Reason)), nil
 		}
 	}
 	return res, nil
+}
+
+// endedByCancel reports that a dial of a cancelled task ended after that: because of it,
+// as far as anybody can tell.
+func endedByCancel(r store.Record, a store.Attempt) bool {
+	asked := r.CancelRequestedAt
+	return !asked.IsZero() && !maybeRings(fence.CallOf(a)) && !a.EndedAt.Before(asked.Add(-clockSlack))
 }
 
 // openDialDelay is how long a result waits before it looks again at a dial that is

@@ -20,7 +20,7 @@ const (
 	blockingCallDuration = 13 * time.Minute
 	// executeTimeout is the seed's: one run of execute_call_activity.
 	executeTimeout   = 15 * time.Minute
-	heartbeatTimeout = 10 * time.Second
+	heartbeatTimeout = 7 * time.Second
 	// executeMargin is kept free at the end of executeTimeout to write down what
 	// Place answered.
 	executeMargin = 15 * time.Second

@@ -12,7 +12,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
 
 	"github.com/superservices/voice/voicetask"
 )
@@ -29,7 +28,7 @@ func TestCancelDuringACallOnAServer(t *testing.T) {
 	require.NoError(t, err)
 
 	replay := func(next string) error {
-		replayer := worker.NewWorkflowReplayer()
+		replayer := newReplayer(t)
 		voicetask.RegisterWorkflows(replayer)
 		return replayer.ReplayWorkflowHistory(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), cancelledWhileWaiting(t, recorded, next))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
@@ -93,6 +94,7 @@ func TestHiddenApplication(t *testing.T) {
 func TestPanicIsAnError(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
+	env.SetTestTimeout(time.Minute) // the SDK allows 3 s
 	r := registered{panicking{}}
 	env.RegisterActivity(r.voiceExecuteCall)
 	_, err := env.ExecuteActivity(r.voiceExecuteCall, CallInput{Task: secretive, N: 1, Key: "t1/1"})

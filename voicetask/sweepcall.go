@@ -25,16 +25,19 @@ func (s *Sweeper) endOverlong(ctx context.Context, t Task, r *store.Record) erro
 	if !open || dial.CallID == "" {
 		return nil
 	}
+	known := s.overlong.has(dial.Key)
 	limit, err := s.limit(ctx, t, dial)
 	before := r.UpdatedAt
-	if now := s.clock(); err != nil || r.DueAt.After(now) || now.Sub(before) <= limit {
+	if now := s.clock(); err != nil || s.resting.is(dial.Provider) || r.DueAt.After(now) || (!known && now.Sub(before) <= limit) {
 		return err
 	}
 	mine, err := s.claim(ctx, r, r.DueAt)
-	if err != nil || !mine || r.UpdatedAt.Sub(before) <= limit {
+	if err != nil || !mine || (!known && r.UpdatedAt.Sub(before) <= limit) {
 		return err
 	}
-	return s.hangUp(ctx, t, dial, false)
+	over, err := s.hangUp(ctx, t, dial, false)
+	s.overlong.set(dial.Key, !over) // the proof is gone from the row: it has been written
+	return err
 }
 
 // limit is how long a call may last before the sweeper ends it.
@@ -48,36 +51,48 @@ func (s *Sweeper) limit(ctx context.Context, t Task, a store.Attempt) (time.Dura
 // ours is wrong.
 func (s *Sweeper) clock() time.Time { return s.raw.now().Add(time.Duration(s.skew.Load())) }
 
-// hangUp asks how a call stands, ends it if it is up, and delivers what is new.
-func (s *Sweeper) hangUp(ctx context.Context, t Task, dial store.Attempt, cancel bool) error {
+// earlier is the earlier of the store's clock and ours, for what both must agree on.
+func (s *Sweeper) earlier() time.Time {
+	if now := s.clock(); now.Before(s.raw.now()) {
+		return now
+	}
+	return s.raw.now()
+}
+
+// hangUp asks how a call stands, ends it if it is up, and delivers what is new. It
+// reports whether the call is over.
+func (s *Sweeper) hangUp(ctx context.Context, t Task, dial store.Attempt, cancel bool) (over bool, err error) {
 	p, ok := s.cfg.Providers.Lookup(dial.Provider)
 	if !ok {
-		return nil // nobody here can end it
+		return false, nil // nobody here can end it
 	}
 	c, found := s.evidence(ctx, p, dial)
 	if !found {
-		return nil
+		return false, nil
 	}
 	if c.Status != provider.StatusEnded {
 		s.cfg.Logger.WarnContext(ctx, "a call is up that ought to be over: hanging up", "task_id", t.ID, "dial", dial.N, "provider", dial.Provider)
 		s.raw.notice(ctx, provider.NoticeOverdueCall, dial.Provider, t.ID, dial.Key)
 		began := s.raw.now()
-		var err error
 		if c, err = s.acts.EndCall(ctx, CallInput{Task: t, N: dial.N, Key: dial.Key, Provider: dial.Provider, CallID: c.ID, Cancel: cancel}); err != nil {
-			return err
+			return false, err
 		}
 		if !cancel && c.Status == provider.StatusEnded && !c.EndedAt.Before(began.Add(-clockSlack)) {
 			c.Outcome = provider.OutcomeTimedOut // what its workflow would have said
 		}
 	}
 	if c.ID == "" {
-		return nil
+		return false, nil
 	}
-	return s.deliver(ctx, dial, c)
+	return c.Status == provider.StatusEnded, s.deliver(ctx, dial, c)
 }
 
 // evidence is what the platform says of a dial, if it says anything.
 func (s *Sweeper) evidence(ctx context.Context, p provider.Provider, a store.Attempt) (provider.Call, bool) {
+	if s.resting.is(a.Provider) {
+		return provider.Call{}, false
+	}
+	defer s.resting.timed(a.Provider)()
 	if a.CallID == "" {
 		e := &execution{activities: s.raw, provider: p}
 		return e.find(ctx, a)
@@ -93,8 +108,10 @@ func (s *Sweeper) evidence(ctx context.Context, p provider.Provider, a store.Att
 // activities.endSecondCalls. It reports whether one may be up still.
 func (s *Sweeper) endSecondCalls(ctx context.Context, r store.Record) (open bool) {
 	for _, a := range r.Attempts {
-		if p, ok := s.cfg.Providers.Lookup(a.Provider); ok && len(a.OtherCallIDs) > 0 {
+		if p, ok := s.cfg.Providers.Lookup(a.Provider); ok && len(a.OtherCallIDs) > 0 && !s.resting.is(a.Provider) {
+			answered := s.resting.timed(a.Provider)
 			open = s.raw.endSecondCalls(ctx, p, a) || open
+			answered()
 		}
 	}
 	return open

@@ -34,6 +34,9 @@ type Sweeper struct {
 	token    string       // of this process, in leases
 	asked    *pace        // of questions to the engine
 	skew     atomic.Int64 // of the store's clock against ours, in nanoseconds
+	resting  resting
+	overlong keySet    // dials whose calls are known to be up beyond their limits
+	nextWalk time.Time // through the ended tasks
 }
 
 // How often and how late the sweeper looks.
@@ -102,7 +105,7 @@ func (s *Sweeper) Run(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		a := account{Sweeper: s, name: name, lister: lister}
+		a := account{Sweeper: s, name: name, lister: lister, ended: map[string]listedEnd{}}
 		g.Go(func() error {
 			defer a.release()
 			s.every(ctx, a.interval(), "the calls of "+name, a.sweep)
@@ -118,7 +121,7 @@ func (s *Sweeper) every(ctx context.Context, interval time.Duration, what string
 	defer tick.Stop()
 	failing := false
 	for ctx.Err() == nil {
-		err := look(ctx)
+		err := spared(func() error { return look(ctx) })
 		switch {
 		case err != nil && ctx.Err() == nil && !failing:
 			failing = true
@@ -132,6 +135,17 @@ func (s *Sweeper) every(ctx context.Context, interval time.Duration, what string
 		case <-tick.C:
 		}
 	}
+}
+
+// spared runs do. A panic of the host's code, a policy say or a decorated activity, is
+// an error: it must not end the process, and all its other tasks with it.
+func spared(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	return do()
 }
 
 // deliver hands on what a platform says of a dial, as its webhook would have.

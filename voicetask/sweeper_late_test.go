@@ -118,3 +118,31 @@ func TestSecondCallWithoutTheFirst(t *testing.T) {
 		})
 	}
 }
+
+// TestACallFoundBeforeItsTaskEndsUnknown: an event was between the dial that was given up
+// and the result that says so. Its end is asked for, since no event tells of it.
+func TestACallFoundBeforeItsTaskEndsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t, voicetask.Config{}, providertest.Step{Outcome: provider.OutcomeBusy, Lasts: 5 * time.Minute})
+		c := y.ring("t1/1")
+		seed(t, y.store, func(r *store.Record) {
+			r.Owner, r.Status = "temporal", store.StatusProcessing
+			r.Attempts = []store.Attempt{attempt(store.AttemptUnknown, func(a *store.Attempt) { a.Outcome, a.Reason = provider.OutcomeUnknown, "the reply was lost" })}
+		})
+		require.NoError(t, y.Deliver(t.Context(), provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{ID: c.ID, Status: provider.StatusRinging}}))
+		acts, err := voicetask.NewActivities(voicetask.Config{Providers: registry(t, y.p), Store: y.store, Now: y.now})
+		require.NoError(t, err)
+		require.NoError(t, acts.RecordResult(t.Context(), voicetask.ResultInput{Task: task(), Result: voicetask.Result{
+			TaskID: "t1", Status: store.StatusFailed, Outcome: provider.OutcomeUnknown, Reason: "unknown: the reply was lost", Dials: 1,
+			Data: voicetask.CallResult{Provider: "vapi", CallEndReason: "the reply was lost"},
+		}}))
+		row := y.row(t)
+		require.Equal(t, provider.OutcomeUnknown, row.Outcome)
+		require.Equal(t, store.AttemptPlaced, row.Attempts[0].State, "it is up")
+		y.sweepFor(time.Hour)
+		row = y.row(t)
+		require.Equal(t, provider.OutcomeBusy, row.Attempts[0].Outcome)
+		require.Equal(t, provider.OutcomeBusy, row.Outcome)
+		require.Empty(t, y.p.hungUp())
+	})
+}

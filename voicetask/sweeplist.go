@@ -2,6 +2,7 @@ package voicetask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,13 @@ type account struct {
 	*Sweeper
 	name   string
 	lister provider.Lister
+	ended  map[string]listedEnd // those whose summary is waited for, by key
+}
+
+// listedEnd is a dial's call as it was listed, ended.
+type listedEnd struct {
+	dial store.Attempt
+	call provider.Call
 }
 
 // sweepLease is how long a process that dies keeps others from an account.
@@ -39,25 +47,63 @@ func (a account) sweep(ctx context.Context) error {
 		return err
 	}
 	live, err := a.live(ctx)
-	if err != nil || live.oldest.IsZero() {
+	if err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, sweepLease/2)
+	late := a.lateDetails()
+	if !live.oldest.IsZero() {
+		err = a.list(ctx, live, late)
+	}
+	return errors.Join(err, a.deliverEnded(ctx, live, late))
+}
+
+func (a account) list(ctx context.Context, live liveDials, late time.Duration) (failed error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepLease/2)
 	defer cancel()
-	var failed error
-	for c, err := range a.lister.List(bounded, live.oldest.Add(-findSlack)) {
+	for c, err := range a.lister.List(ctx, live.oldest.Add(-findSlack)) {
 		if err != nil {
 			return fmt.Errorf("voicetask: listing the calls of %s: %w", a.name, err)
 		}
 		dial, ours := live.of(c)
-		if !ours || !tellsMore(dial, c) {
-			continue
-		}
-		if err := a.deliver(bounded, dial, c); err != nil {
-			failed = err // the others are not to wait for it
+		switch {
+		case !ours || !tellsMore(dial, c):
+		case a.raw.detailsToCome(late, c):
+			a.ended[dial.Key] = listedEnd{dial, c}
+		default:
+			delete(a.ended, dial.Key)
+			if err := a.deliver(ctx, dial, c); err != nil {
+				failed = err // the others are not to wait for it
+			}
 		}
 	}
 	return failed
+}
+
+// deliverEnded delivers the ends whose summary does not come in time: the platform may be
+// away since it listed them.
+func (a account) deliverEnded(ctx context.Context, live liveDials, late time.Duration) (failed error) {
+	for key, e := range a.ended {
+		if _, open := live.byKey[key]; open && a.raw.detailsToCome(late, e.call) {
+			continue
+		} else if open {
+			if err := a.deliver(ctx, e.dial, e.call); err != nil {
+				failed = err
+				continue
+			}
+		}
+		delete(a.ended, key)
+	}
+	return failed
+}
+
+// lateDetails is how long the end of a call waits for its summary where no event brings
+// it: a call that has ended is listed no more.
+func (a account) lateDetails() time.Duration {
+	d, ok := a.lister.(provider.Describer)
+	if !ok || d.Traits().Events {
+		return 0
+	}
+	return d.Traits().LateDetails
 }
 
 // acquire takes or extends the account's lease.
@@ -130,6 +176,6 @@ func (l liveDials) of(c provider.Call) (store.Attempt, bool) {
 // tellsMore reports whether a listed call says what the dial's row does not.
 func tellsMore(dial store.Attempt, c provider.Call) bool {
 	r := store.Record{Attempts: []store.Attempt{dial}}
-	seen, err := fence.Observe(&r, dial.N, c, c.EndedAt)
+	seen, err := fence.Observe(&r, dial.N, writable(c), c.EndedAt)
 	return err == nil && seen.Changed
 }

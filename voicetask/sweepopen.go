@@ -30,8 +30,9 @@ func (s *Sweeper) visit(ctx context.Context, r store.Record, calls bool) error {
 // hold waits for Resume, unless it has a call or is being cancelled.
 func (s *Sweeper) overdue(r store.Record) bool {
 	late := overdueBy
+	now := s.raw.now()
 	if directOwned(r) {
-		if r.LeaseUntil.After(s.raw.now()) {
+		if now = s.earlier(); r.LeaseUntil.After(now) {
 			return false
 		}
 		late = directOverdueBy
@@ -39,13 +40,13 @@ func (s *Sweeper) overdue(r store.Record) bool {
 	if _, dialling := openDial(r); r.Status == store.StatusHold && !dialling && r.CancelRequestedAt.IsZero() {
 		return false
 	}
-	return r.DueAt.Before(s.raw.now().Add(-late))
+	return r.DueAt.Before(now.Add(-late))
 }
 
 // hasQuietCall reports a live call of which nothing was heard for a while.
 func (s *Sweeper) hasQuietCall(r store.Record) bool {
 	_, live := openDial(r)
-	return live && !directOwned(r) && r.UpdatedAt.Before(s.raw.now().Add(-overdueBy))
+	return live && !directOwned(r) && r.UpdatedAt.Before(s.clock().Add(-overdueBy))
 }
 
 // takeUp does what is to be done about a row that is overdue.
@@ -58,26 +59,41 @@ func (s *Sweeper) takeUp(ctx context.Context, r store.Record) error {
 		return &engineError{err}
 	}
 	t, err := ParseTask(r.Task)
+	if err != nil && running {
+		return nil // its workflow has its own copy, and a newer version of us may have written it
+	}
 	if err != nil {
 		bad := Task{ID: r.ID, AgentID: r.AgentID}
 		end := ending{outcome: provider.OutcomeConfigError, rule: RuleInvalid, words: err.Error(), dials: len(r.Attempts)}
 		return s.acts.RecordResult(ctx, end.input(bad))
 	}
-	if err := s.endOverlong(ctx, t, &r); err != nil {
-		return err
+	if err := spared(func() error { return s.endOverlong(ctx, t, &r) }); err != nil { // the rest is to be done all the same
+		s.cfg.Logger.WarnContext(ctx, "a call beyond its limits could not be ended yet", "task_id", r.ID, "error", quiet(t, err))
 	}
 	if running {
 		return s.remind(ctx, t, r)
 	}
+	return s.follow(ctx, t, r)
+}
+
+// follow hands a task that nobody follows to its engine.
+func (s *Sweeper) follow(ctx context.Context, t Task, r store.Record) error {
+	if directOwned(r) && !s.overdue(r) {
+		return nil // what has been written meanwhile tells the store's clock
+	}
 	if _, direct := s.workflow.(*Direct); !direct && !r.CancelRequestedAt.IsZero() && len(r.Attempts) == 0 {
 		return s.workflow.Cancel(ctx, r.ID) // ends it in its row
 	}
-	if mine, err := s.claim(ctx, &r, s.raw.now().Add(restartPatience-overdueBy)); err != nil || !mine {
+	now := s.raw.now()
+	if directOwned(r) {
+		now = s.earlier() // a Direct that is alive looks by its own clock
+	}
+	if mine, err := s.claim(ctx, &r, now.Add(restartPatience-overdueBy)); err != nil || !mine {
 		return err
 	}
 	if dial, dialling := openDial(r); dialling && !r.CancelRequestedAt.IsZero() {
-		if err := s.hangUp(ctx, t, dial, true); err != nil { // then by the new workflow, which the row's mark tells
-			s.cfg.Logger.WarnContext(ctx, "the call of a cancelled task could not be ended yet", "task_id", r.ID, "error", masked(err.Error()))
+		if _, err := s.hangUp(ctx, t, dial, true); err != nil { // then by the new workflow, which the row's mark tells
+			s.cfg.Logger.WarnContext(ctx, "the call of a cancelled task could not be ended yet", "task_id", r.ID, "error", quiet(t, err))
 		}
 	}
 	return s.restart(ctx, t, r)
@@ -112,7 +128,8 @@ func (s *Sweeper) remind(ctx context.Context, t Task, r store.Record) error {
 	}
 	if dial, open := openDial(r); open && s.raw.now().Sub(asked) > hangUpPatience {
 		// No worker comes to it, or the workflow has ended without knowing of the call.
-		return s.hangUp(ctx, t, dial, true)
+		_, err := s.hangUp(ctx, t, dial, true)
+		return err
 	}
 	return nil
 }
@@ -141,13 +158,13 @@ func (s *Sweeper) unheard(r store.Record) (store.Attempt, bool) {
 	if a.State != store.AttemptEnded || a.CallID == "" || since > lateLooksFor {
 		return store.Attempt{}, false
 	}
-	return a, s.raw.now().Sub(r.UpdatedAt) > remindAfter(since)
+	return a, s.clock().Sub(r.UpdatedAt) > remindAfter(since)
 }
 
 // claim writes when the row is due next, if it is as it was seen: of several processes
 // one may go on.
 func (s *Sweeper) claim(ctx context.Context, r *store.Record, next time.Time) (mine bool, err error) {
-	seen := r.Version
+	seen, due := r.Version, r.DueAt
 	err = s.raw.move(ctx, r, func(now *store.Record) error {
 		if now.Version != seen {
 			return errNoChange // somebody else was faster
@@ -158,8 +175,19 @@ func (s *Sweeper) claim(ctx context.Context, r *store.Record, next time.Time) (m
 	if errors.Is(err, errNoChange) {
 		return false, nil
 	}
-	if err == nil {
-		s.skew.Store(int64(r.UpdatedAt.Sub(s.raw.now())))
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	s.skew.Store(int64(r.UpdatedAt.Sub(s.raw.now())))
+	before := *r
+	if before.DueAt = due; directOwned(before) && !before.Status.Terminal() && !s.overdue(before) && !due.Equal(next) {
+		// It looked abandoned by a wrong clock only.
+		return false, s.raw.move(ctx, r, func(now *store.Record) error {
+			if now.DueAt.Equal(next) {
+				now.DueAt = due
+			}
+			return nil
+		})
+	}
+	return true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -20,15 +21,22 @@ var dueStatuses = []store.Status{store.StatusPending, store.StatusScheduled, sto
 func (s *Sweeper) sweepDue(ctx context.Context) error {
 	due := store.Query{Statuses: dueStatuses, DueBefore: s.raw.now(), Limit: sweepPage}
 	look := s.newLook()
-	for r, err := range dueRows(due, func(q store.Query) ([]store.Record, error) { return s.list(ctx, q) }) {
-		if err != nil {
+	for r, err := range s.due(ctx, due) {
+		switch {
+		case errors.Is(err, errCrowd):
+			err = s.eachRow(ctx, dueStatuses, func(r store.Record) bool { return look.at(ctx, r) })
 			return errors.Join(look.failed, err)
-		}
-		if !look.at(ctx, r) {
-			break
+		case err != nil:
+			return errors.Join(look.failed, err)
+		case !look.at(ctx, r):
+			return look.failed
 		}
 	}
 	return look.failed
+}
+
+func (s *Sweeper) due(ctx context.Context, q store.Query) iter.Seq2[store.Record, error] {
+	return dueRows(q, func(q store.Query) ([]store.Record, error) { return s.list(ctx, q) })
 }
 
 // liveStatuses are those of tasks that may have a call.
@@ -64,7 +72,7 @@ func (l *look) at(ctx context.Context, r store.Record) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	err := l.s.visit(ctx, r, l.calls)
+	err := spared(func() error { return l.s.visit(ctx, r, l.calls) })
 	var away *engineError
 	switch {
 	case err == nil:
@@ -74,7 +82,8 @@ func (l *look) at(ctx context.Context, r store.Record) bool {
 		l.engines++
 	}
 	if ctx.Err() == nil {
-		l.failed = err
+		t, _ := ParseTask(r.Task) // whose number and name may be in its words
+		l.failed = quiet(t, err)
 	}
 	return l.engines < engineAway
 }

@@ -1,6 +1,7 @@
 package voicetask
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,19 +36,42 @@ var endedStatuses = []store.Status{store.StatusFailed, store.StatusCancelled, st
 // sweepUnknown asks the platforms about the unknown dials of ended tasks whose next
 // look is due.
 func (s *Sweeper) sweepUnknown(ctx context.Context) error {
-	for ctx.Err() == nil {
-		page, err := s.list(ctx, store.Query{
-			Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: s.raw.now(), Limit: sweepPage, // most that ended are due no more
-		})
-		if err != nil {
-			return err
+	now := s.raw.now()
+	due := store.Query{Statuses: endedStatuses, DueFrom: time.Unix(0, 0), DueBefore: now, Limit: sweepPage} // most that ended are due no more
+	var page []store.Record
+	var failed error
+	take := func(r store.Record) bool {
+		if page = append(page, r); len(page) == sweepPage {
+			failed = cmp.Or(s.lookLate(ctx, page), failed)
+			page = page[:0]
 		}
-		taken, failed := s.lookLate(ctx, page)
-		if failed != nil || taken == 0 || len(page) < sweepPage {
-			return failed
+		return ctx.Err() == nil
+	}
+	for r, err := range s.due(ctx, due) {
+		if errors.Is(err, errCrowd) {
+			err = s.walkEnded(ctx, now, take)
+		}
+		if err != nil {
+			failed = err
+			break
+		}
+		if r.ID != "" && !take(r) {
+			break
 		}
 	}
-	return nil
+	return cmp.Or(s.lookLate(ctx, page), failed)
+}
+
+// walkEnded goes through all ended tasks, where the store cannot tell which are due: it
+// ignores Query.DueFrom. That is dear, and therefore rare.
+func (s *Sweeper) walkEnded(ctx context.Context, now time.Time, take func(r store.Record) bool) error {
+	if now.Before(s.nextWalk) {
+		return nil
+	}
+	s.nextWalk = now.Add(rarestLook)
+	return s.eachRow(ctx, endedStatuses, func(r store.Record) bool {
+		return r.DueAt.IsZero() || !r.DueAt.Before(now) || take(r)
+	})
 }
 
 // lateDial is a dial of an ended task that is looked for.
@@ -57,11 +81,11 @@ type lateDial struct {
 }
 
 // lookLate takes the looks that are due, each of which is one process's, and asks.
-func (s *Sweeper) lookLate(ctx context.Context, page []store.Record) (taken int, failed error) {
+func (s *Sweeper) lookLate(ctx context.Context, page []store.Record) (failed error) {
 	byProvider := map[string][]lateDial{}
 	for _, r := range page {
-		if r.DueAt.IsZero() || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			break
 		}
 		mine, err := s.takeLook(ctx, r)
 		switch {
@@ -71,18 +95,15 @@ func (s *Sweeper) lookLate(ctx context.Context, page []store.Record) (taken int,
 		case !mine:
 			continue
 		}
-		taken++
-		s.endSecondCalls(ctx, r)
+		failed = cmp.Or(spared(func() error { s.endSecondCalls(ctx, r); return nil }), failed)
 		if a, open := undecided(r); open {
 			byProvider[a.Provider] = append(byProvider[a.Provider], lateDial{r, a})
 		}
 	}
 	for name, dials := range byProvider {
-		if err := s.askLate(ctx, name, dials); err != nil {
-			failed = err
-		}
+		failed = cmp.Or(spared(func() error { return s.askLate(ctx, name, dials) }), failed)
 	}
-	return taken, failed
+	return failed
 }
 
 // takeLook writes down when the next look is.
@@ -144,6 +165,9 @@ func (s *Sweeper) askLate(ctx context.Context, name string, dials []lateDial) er
 	listed, err := s.listLate(ctx, p, dials)
 	failed := err
 	for _, d := range dials {
+		if ctx.Err() != nil {
+			break
+		}
 		c, found := listed[d.Key]
 		if _, lists := p.(provider.Lister); !found && (d.CallID != "" || !lists) {
 			c, found = s.evidence(ctx, p, d.Attempt)
@@ -151,10 +175,10 @@ func (s *Sweeper) askLate(ctx context.Context, name string, dials []lateDial) er
 		if !found {
 			continue
 		}
-		s.endLate(ctx, p, d, c)
-		if err := s.deliver(ctx, d.Attempt, c); err != nil {
-			failed = err
-		}
+		failed = cmp.Or(spared(func() error {
+			s.endLate(ctx, p, d, c)
+			return s.deliver(ctx, d.Attempt, c)
+		}), failed)
 	}
 	return failed
 }
@@ -203,9 +227,9 @@ func (s *Sweeper) endLate(ctx context.Context, p provider.Provider, d lateDial, 
 	}
 	t, _ := ParseTask(d.rec.Task) // of an erased one the policy is the host's own
 	limit, err := s.limit(ctx, t, d.Attempt)
-	placed := c.CreatedAt // by the platform's clock
-	if placed.IsZero() {
-		placed = sentAt(d.Attempt)
+	placed := sentAt(d.Attempt)
+	if c.CreatedAt.After(placed) { // by the platform's clock: both must say that it is long ago
+		placed = c.CreatedAt
 	}
 	beyond := s.clock().Sub(placed) > limit
 	if unwanted := !d.rec.CancelRequestedAt.IsZero() || d.rec.Outcome == provider.OutcomeCancelled; err != nil || (!beyond && !unwanted) {

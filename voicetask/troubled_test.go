@@ -60,7 +60,7 @@ func TestPollsGoOnWithoutTheStore(t *testing.T) {
 func TestEventWithoutAnID(t *testing.T) {
 	p := fakeHook(providertest.Step{LoseReply: true, Hidden: 10 * time.Second, Lasts: 3 * time.Minute})
 	w := newWorldOn(t, voicetask.Config{}, p.Fake, p)
-	w.after(2*time.Second, func() {
+	w.after(5*time.Second, func() {
 		w.must(w.client.Deliver(context.Background(), provider.Event{Provider: "vapi", Key: "t1/1", Call: provider.Call{Status: provider.StatusRinging}}))
 	})
 	require.Equal(t, provider.OutcomeCompleted, w.run(task()).Outcome)

@@ -9,16 +9,12 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 
+	"github.com/superservices/voice/internal/fence"
 	"github.com/superservices/voice/provider"
 )
 
 // sent is what a heartbeat tells of a dial: the second witness beside the row.
-type sent struct {
-	Key    string          `json:"key"`
-	Token  string          `json:"token"`
-	Send   int             `json:"send"` // the n-th send under the key
-	CallID provider.CallID `json:"call_id,omitempty"`
-}
+type sent = fence.Word
 
 // witness is the Temporal server as far as one execution of ExecuteCall can ask
 // it: am I still current, and what did an earlier execution tell? In Direct and in

@@ -128,11 +128,21 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 		w.previous, w.previousProvider = w.call, w.provider
 		w.notBefore = time.Time{}
 		if wait > 0 {
-			w.notBefore = workflow.Now(ctx).Add(wait)
+			w.notBefore = w.endedAt(ctx, d).Add(wait)
 		}
 		n++
 		w.call = provider.Call{}
 	}
+}
+
+// endedAt is from when the wait for the next dial counts: from now, but not anew where a
+// run before this one has seen the end.
+func (w *taskRun) endedAt(ctx workflow.Context, d Dialled) time.Time {
+	now := workflow.Now(ctx)
+	if at := d.Call.EndedAt; d.Call.Status == provider.StatusEnded && !at.IsZero() && at.Before(now) {
+		return at
+	}
+	return now
 }
 
 // ended describes how the task ended.
@@ -241,7 +251,7 @@ func (w *taskRun) dial(ctx workflow.Context, n int) (Dialled, error) {
 		w.cancelledAt = workflow.Now(ctx)
 		in := w.input(n)
 		in.Cancel = true
-		ending := workflow.ExecuteActivity(endOptions(detached, n), ActivityEndCall, in)
+		ending := workflow.ExecuteActivity(endOptions(detached, n, in.Policy), ActivityEndCall, in)
 		_ = workflow.Await(detached, func() bool { return future.IsReady() || ending.IsReady() }) // never cancelled
 		var c provider.Call
 		if !future.IsReady() && ending.Get(detached, &c) == nil && c.Status == provider.StatusEnded && c.ID == "" {

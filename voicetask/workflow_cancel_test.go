@@ -247,5 +247,40 @@ func TestCancelOfAnEndedTaskChangesNothing(t *testing.T) {
 // eventually waits for another goroutine of the test environment.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	require.Eventually(t, ok, 2*time.Second, time.Millisecond)
+	require.Eventually(t, ok, 20*time.Second, time.Millisecond) // less than an Env lets an activity take
+}
+
+// TestCancelWherePlatformsCannotHangUp: nobody can end the call, so the task ends with it,
+// and not while somebody is on the phone; without a word of its end, at its limit.
+func TestCancelWherePlatformsCannotHangUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		deaf    bool // to Get, too
+		told    bool // its end, by an event
+		longest time.Duration
+		ends    time.Duration // at least, and half a minute or so more
+	}{
+		"polled":                           {ends: 10 * time.Minute},
+		"told":                             {deaf: true, told: true, ends: 10 * time.Minute},
+		"neither":                          {deaf: true, ends: 16 * time.Minute},
+		"neither, and it may last an hour": {deaf: true, longest: time.Hour, ends: 61 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := providertest.NewFake("vapi", providertest.Step{Lasts: 10 * time.Minute})
+			p := &hooked{Fake: fake}
+			if c.deaf {
+				p = eventsOnly(fake)
+			}
+			p.end = func(context.Context, provider.CallID) error { return provider.ErrUnsupported }
+			w := newWorldOn(t, voicetask.Config{Policy: voicetask.Policy{MaxCallDuration: c.longest}}, fake, p)
+			w.after(time.Minute, w.cancel)
+			if c.told {
+				w.after(10*time.Minute, func() { w.deliver("t1/1") })
+			}
+			res := w.run(task())
+			requireCancelled(t, res, w.row())
+			require.Equal(t, provider.CallID("call-1"), res.Data.CallID)
+			require.GreaterOrEqual(t, since(w.Now()), c.ends)
+			require.Less(t, since(w.Now()), c.ends+40*time.Second)
+		})
+	}
 }

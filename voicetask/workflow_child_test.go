@@ -28,6 +28,7 @@ func host(t *testing.T, w any, steps ...providertest.Step) (*testsuite.TestWorkf
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
 	env.SetStartTime(start)
 	env.RegisterWorkflow(w)
 	return env, voicetasktest.Register(t, env, voicetask.Config{}, steps...)

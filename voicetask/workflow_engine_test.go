@@ -181,6 +181,7 @@ func TestHeartbeatKnowsMoreThanTheRow(t *testing.T) {
 			seed(t, s, func(r *store.Record) { r.Owner, r.Attempts = "temporal", c.row })
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
+			env.SetTestTimeout(time.Minute) // the SDK allows 3 s
 			env.SetHeartbeatDetails(c.details)
 			require.NoError(t, voicetask.RegisterActivities(env, voicetask.Config{Providers: registry(t, fake), Store: s}))
 			value, err := env.ExecuteActivity(voicetask.ActivityName, voicetask.CallInput{Task: task(), N: 1, Key: "t1/1"})

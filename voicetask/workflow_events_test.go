@@ -55,7 +55,7 @@ func TestEventBeforeTheAnswerOfPlaceThatNobodySignalled(t *testing.T) {
 func TestDuplicatedAndReorderedEvents(t *testing.T) {
 	w := newWorld(t, voicetask.Config{})
 	var ringing provider.Event
-	w.after(time.Second, func() { ringing = w.fake.Event("t1/1") })
+	w.after(5*time.Second, func() { ringing = w.fake.Event("t1/1") })
 	w.after(10*time.Second, func() { w.deliver("t1/1"); w.deliver("t1/1") })
 	w.after(30*time.Second, func() {
 		w.deliver("t1/1")

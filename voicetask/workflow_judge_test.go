@@ -45,7 +45,7 @@ func TestWhenTheDialGoesOut(t *testing.T) {
 			in := task()
 			c.change(&in)
 			if c.rule != "" {
-				w.after(time.Second, func() {
+				w.after(5*time.Second, func() {
 					s := w.state()
 					w.must(errIf(s.Status != store.StatusScheduled || rule(s.Reason) != c.rule || s.Until.IsZero() || s.Dial != 0, "state: %+v", s))
 					row := w.row()
@@ -75,7 +75,7 @@ func TestKillSwitch(t *testing.T) {
 	for off, latest := range map[time.Duration]time.Duration{5 * time.Second: 10 * time.Second, 20 * time.Minute: 22 * time.Minute, 24 * time.Hour: 24*time.Hour + 5*time.Minute} {
 		on, asked := false, 0
 		w := newWorld(t, voicetask.Config{Enabled: func() bool { asked++; return on }})
-		w.after(time.Second, func() { w.sees(store.StatusScheduled, "kill_switch: outgoing calls are switched off") })
+		w.after(4*time.Second, func() { w.sees(store.StatusScheduled, "kill_switch: outgoing calls are switched off") })
 		w.after(off, func() { on = true })
 		require.Equal(t, provider.OutcomeCompleted, w.run(task()).Outcome)
 		sent := since(w.row().Attempts[0].SentAt)
@@ -173,7 +173,7 @@ func TestNoAnswerNoDial(t *testing.T) {
 			require.Equal(t, provider.OutcomeCompleted, res.Outcome)
 			require.Equal(t, 1, res.Dials)
 			require.Len(t, w.fake.Requests(), 1)
-			require.Equal(t, 70*time.Second, since(w.row().Attempts[0].SentAt), "after 10, 20 and 40 s")
+			require.Equal(t, 7*time.Second, since(w.row().Attempts[0].SentAt), "after 1, 2 and 4 s")
 		})
 	}
 }

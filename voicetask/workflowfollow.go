@@ -12,6 +12,8 @@ import (
 const (
 	// hangUpGrace is how long the end of a call is waited for after it was hung up.
 	hangUpGrace = time.Minute
+	// hangUpLongest is for how long ending a call is tried.
+	hangUpLongest = 30 * time.Minute
 	// lateGrace is how long a call that was answered is waited on after its end for
 	// what comes late: transcript, summary, cost.
 	lateGrace = 5 * time.Second
@@ -125,7 +127,7 @@ func (w *taskRun) hangUp(ctx workflow.Context, n int, rule string) (over string)
 	in := w.input(n)
 	in.Cancel = rule == RuleCancel
 	var c provider.Call
-	if workflow.ExecuteActivity(endOptions(detached, n), ActivityEndCall, in).Get(detached, &c) == nil {
+	if workflow.ExecuteActivity(endOptions(detached, n, in.Policy), ActivityEndCall, in).Get(detached, &c) == nil {
 		w.call = w.call.Merge(c)
 	}
 	w.take(n)

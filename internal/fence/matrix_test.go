@@ -48,6 +48,13 @@ func TestEveryTransitionFromEveryState(t *testing.T) {
 				store.AttemptPlaced: leads(store.AttemptPlaced), store.AttemptUnknown: leads(store.AttemptUnknown), store.AttemptEnded: leads(store.AttemptEnded),
 			},
 		},
+		"GiveBack": {
+			func(r *store.Record) error { return fence.GiveBack(r, 1, token, "why") },
+			column{
+				none: gone, store.AttemptReserved: leads(store.AttemptAborted), store.AttemptAborted: lost, store.AttemptNotSent: lost,
+				store.AttemptSending: lost, store.AttemptPlaced: lost, store.AttemptUnknown: lost, store.AttemptEnded: lost,
+			},
+		},
 		"Send": {
 			func(r *store.Record) error { return fence.Send(r, 1, token, now) },
 			column{
@@ -133,6 +140,7 @@ func TestOnlyTheHolderMoves(t *testing.T) {
 		from  store.AttemptState
 		apply func(r *store.Record) error
 	}{
+		"GiveBack":  {store.AttemptReserved, func(r *store.Record) error { return fence.GiveBack(r, 1, "another", "") }},
 		"Send":      {store.AttemptReserved, func(r *store.Record) error { return fence.Send(r, 1, "another", now) }},
 		"NotSent":   {store.AttemptSending, func(r *store.Record) error { return fence.NotSent(r, 1, "another", provider.KindRejected, now) }},
 		"Ambiguous": {store.AttemptSending, func(r *store.Record) error { return fence.Ambiguous(r, 1, "another") }},

@@ -1,14 +1,28 @@
 package fence
 
 // What must hold. A violation names itself; the path to it is printed with it.
-
-const twoRings = "a phone rings twice for one dial"
+//
+// Three of them are the harm itself, and where it is looked for the search goes on
+// past all that merely leads to it. A second ring is what the carrier's ledger shows of
+// a phone that this task has rung before, and that nothing called for: under the same
+// key; or under another one, while the earlier call had not ended with an outcome that
+// is redialled, or when at the fence the task had ended, was being cancelled, or was on
+// hold. The auditor of the fault campaign counts the same. A lost task is one from which
+// no steps but faults lead to a recorded result with the ledger of its calls at rest.
+const (
+	twoRings  = "a phone rings twice for one dial"
+	againRing = "a phone rings again, and nothing called for it"
+	lostTask  = "a task is lost: no steps but faults lead from here to its end"
+)
 
 func (m *model) wrong(what string) {
-	if m.bad == "" && (!m.ringsOnly || what == twoRings) {
+	if m.bad == "" && m.looksFor(what) {
 		m.bad, m.badEnd = what, append(m.path(m.from), m.label)
 	}
 }
+
+// looksFor reports whether the search is for that.
+func (m *model) looksFor(what string) bool { return m.only == "" || m.only == what }
 
 // check looks at a compare-and-set of execution i that was carried out.
 func (m *model) check(was, now *world, i int) {
@@ -16,23 +30,35 @@ func (m *model) check(was, now *world, i int) {
 	if e.at != confirmed || now.row.dials[e.n].state != sending || was.row.dials[e.n].state == sending {
 		return
 	}
-	before := was.row.dials[0]
-	switch {
-	case was.lost: // it may pass late, once
-	case was.row.over:
-		m.wrong("a dial of a task that has ended passes the fence")
-	case was.row.cancel:
-		m.wrong("a dial of a cancelled task passes the fence")
-	case was.row.hold:
-		m.wrong("a dial of a task on hold passes the fence")
-	case e.n == 1 && (before.state != ended || before.outcome == outcomeUnknown || (was.call[0] <= up && before.outcome != fault)):
-		m.wrong("a second dial passes the fence, and the first has not ended")
+	if why := uncalledFor(was, e); why != "" {
+		now.uncalled[e.n] = true
+		m.wrong(why)
 	}
 }
 
-// checkPost looks at a request that leaves.
-func (m *model) checkPost(w *world, k code) {
+// uncalledFor says why a dial should not pass the fence.
+func uncalledFor(was *world, e *exec) string {
+	before := was.row.dials[0]
 	switch {
+	case was.lost: // it may pass late, once
+	case was.row.over || was.recorded:
+		return "a dial of a task that has ended passes the fence"
+	case was.row.cancel:
+		return "a dial of a cancelled task passes the fence"
+	case was.row.hold:
+		return "a dial of a task on hold passes the fence"
+	case e.n == 1 && (before.state != ended || before.outcome == outcomeUnknown || (was.call[0] <= up && before.outcome != fault)):
+		return "a second dial passes the fence, and the first has not ended"
+	}
+	return ""
+}
+
+// checkPost looks at a request that leaves.
+func (m *model) checkPost(w *world, e *exec) {
+	k := e.n
+	switch {
+	case w.via[k] != e.via && (w.wire[k] > 0 || w.rings[k] > 0) && !m.allowsTwo(w):
+		m.wrong("a second provider is asked, and the first may have dialled")
 	case w.row.dials[k].sends > MaxSends:
 		m.wrong("a dial is sent more than three times")
 	case w.told:
@@ -43,6 +69,10 @@ func (m *model) checkPost(w *world, k code) {
 // checkRing looks at a phone that rings.
 func (m *model) checkRing(w *world, k code) {
 	m.rung = max(m.rung, int(w.rings[k]))
+	other := 1 - k
+	if w.rings[other] > 0 && (w.uncalled[k] || w.call[other] != endedBusy) {
+		m.wrong(againRing)
+	}
 	switch {
 	case w.rings[k] > 1 && !m.allowsTwo(w):
 		m.wrong(twoRings)
@@ -129,8 +159,8 @@ func (m *model) goodEnd(w *world) bool {
 		case w.wire[k] > 0 || w.call[k] == up:
 			return false
 		case w.call[k] == noCall || w.lost:
-		case d.state != ended || (d.outcome != outcomeOf(w.call[k]) && d.outcome != outcomeUnknown):
-			return false
+		case d.state != ended || (d.outcome != outcomeOf(w.call[k]) && (m.events || d.outcome != outcomeUnknown)):
+			return false // what events tell late is written, too
 		}
 		if !w.lost && (d.state == sending || d.state == placed) {
 			return false

@@ -9,7 +9,7 @@ import (
 // answer ends execution i and hands its answer to its engine.
 func (m *model) answer(w world, i int, kind, outcome code) {
 	e := w.exec[i]
-	if !m.server {
+	if !m.served(&e) {
 		m.directAnswer(w, i, kind, outcome)
 		return
 	}
@@ -34,7 +34,7 @@ func (m *model) answer(w world, i int, kind, outcome code) {
 	case answerRetry:
 		w.tried = true
 	case answerLater:
-		w.beat, w.tried = 0, false // the timer, then an activity of its own
+		w.word, w.tried = word{}, false // the timer, then an activity of its own
 	case answerForeign:
 		w.flow = done
 	case answerLive:
@@ -49,7 +49,12 @@ func (m *model) answer(w world, i int, kind, outcome code) {
 
 // leave ends execution i: nobody holds its token any more.
 func (w *world) leave(i int) {
-	w.rename(code(i)+1, dead)
+	if w.word.token == code(i)+1 {
+		w.rename(ghost, dead)
+		w.rename(code(i)+1, ghost)
+	} else {
+		w.rename(code(i)+1, dead)
+	}
 	w.exec[i] = exec{}
 }
 
@@ -57,17 +62,24 @@ func (w *world) rename(token, to code) {
 	w.row.rename(token, to)
 	w.backup.rename(token, to)
 	w.flight.row.rename(token, to)
+	if w.word.token == token {
+		w.word.token = to
+	}
 	for i := range w.exec {
 		e := &w.exec[i]
 		e.read.rename(token, to)
 		if e.token == token {
 			e.token = to
 		}
+		if e.word.token == token {
+			e.word.token = to
+		}
 	}
 }
 
-// swapSlots puts each execution in the place of the other.
-func (w *world) swapSlots() {
+// swapSlots puts each execution in the place of the other; where each slot is a
+// process of Direct, its name goes with it.
+func (w *world) swapSlots(names bool) {
 	const aside = 99
 	w.exec[0], w.exec[1] = w.exec[1], w.exec[0]
 	w.rename(1, aside)
@@ -75,6 +87,9 @@ func (w *world) swapSlots() {
 	w.rename(aside, 2)
 	if w.current > 0 {
 		w.current = 3 - w.current
+	}
+	if !names {
+		return
 	}
 	w.row.swapOwners()
 	w.backup.swapOwners()
@@ -93,7 +108,10 @@ func (r *row) swapOwners() {
 
 // less is any order of executions.
 func less(a, b exec) bool {
-	for _, pair := range [][2]code{{a.at, b.at}, {a.n, b.n}, {a.beat, b.beat}, {a.after, b.after}} {
+	if a.direct != b.direct {
+		return b.direct
+	}
+	for _, pair := range [][2]code{{a.at, b.at}, {a.n, b.n}, {a.word.sends, b.word.sends}, {a.after, b.after}} {
 		if pair[0] != pair[1] {
 			return pair[0] < pair[1]
 		}
@@ -113,7 +131,7 @@ func (r *row) rename(token, to code) {
 func (m *model) decided(w *world, o code) {
 	switch {
 	case o == busy && w.n+1 < m.dials && !w.asked:
-		w.flow, w.before, w.n, w.beat, w.tried = dialling, o, w.n+1, 0, false
+		w.flow, w.before, w.n, w.word, w.tried = dialling, o, w.n+1, word{}, false
 		return
 	case w.asked && o != outcomeUnknown:
 		o = cancelled
@@ -138,13 +156,16 @@ func (m *model) engineSteps(w world) {
 	switch {
 	case w.flow == dialling && w.asked:
 		m.endCall(w)
-	case w.flow == following && (w.call[w.n] > up || w.asked):
+	case w.flow == following && w.knows(w.n) && (w.call[w.n] > up || w.asked):
 		over := w
 		if over.call[w.n] == up {
 			over.call[w.n] = hungUp
 		}
 		m.decided(&over, outcomeOf(over.call[w.n]))
 		m.emit("the workflow hears of the end", fair, over)
+		m.readEnd(w)
+	case w.flow == following:
+		m.readEnd(w)
 	case w.flow == recording:
 		over := w
 		over.create()
@@ -164,13 +185,24 @@ func (m *model) engineSteps(w world) {
 	}
 }
 
+// readEnd: a poll looks at the row first.
+func (m *model) readEnd(w world) {
+	if d := w.row.dials[w.n]; d.state == ended && d.outcome != outcomeUnknown {
+		m.decided(&w, d.outcome)
+		m.emit("the workflow reads of the end", fair, w)
+	}
+}
+
 // start hands the dial to a worker: a first attempt, or a later one.
 func (m *model) start(w world) {
 	for i := range w.exec {
 		if w.exec[i].at != idle {
 			continue
 		}
-		w.exec[i] = exec{at: begun, n: w.n, beat: w.beat, tried: w.tried, prev: w.before}
+		w.exec[i] = exec{at: begun, n: w.n, word: w.word, tried: w.tried, prev: w.before}
+		if deaf {
+			w.exec[i].word, w.exec[i].tried = word{}, false
+		}
 		w.current = code(i) + 1
 		m.emit("execute is handed out", fair, w)
 		return
@@ -212,88 +244,6 @@ func (m *model) resetWorkflow(w world) {
 	}
 	w.left.resets--
 	w.reset = true
-	w.current, w.beat, w.tried, w.flow, w.n, w.before, w.verdict, w.dials, w.asked = 0, 0, false, dialling, 0, 0, 0, 0, false
+	w.current, w.word, w.tried, w.flow, w.n, w.before, w.verdict, w.dials, w.asked = 0, word{}, false, dialling, 0, 0, 0, 0, false
 	m.emit("the workflow is reset", false, w)
-}
-
-// Direct: a step of a task reads the row and does what is due, in one execution.
-
-func (m *model) directSteps(w world) {
-	for i := range w.exec {
-		if w.exec[i].at == idle && w.row.version > 0 && !w.row.over {
-			next := w
-			next.exec[i] = exec{at: claim, read: w.row}
-			m.emit("a step of Direct is due", fair, next)
-		}
-	}
-	working := w.exec[0].at != idle || w.exec[1].at != idle
-	if w.row.leased && !w.row.lapsed && (w.left.freezes > 0 || !working) {
-		if working {
-			w.left.freezes-- // an execution in hand renews it
-		}
-		w.row.lapsed = true // by the clock: the row does not change
-		for i := range w.exec {
-			w.exec[i].read.lapsed = w.exec[i].read.leased
-		}
-		m.emit("the lease runs out", fair, w)
-	}
-}
-
-// directNext goes on by the row's last dial.
-func (m *model) directNext(w world, i int) {
-	e := &w.exec[i]
-	n := code(0)
-	if e.read.dials[1].state != none {
-		n = 1
-	}
-	d := e.read.dials[n]
-	e.n, e.at = n, begun
-	switch d.state {
-	case placed:
-		if e.read.cancel && w.call[n] == up {
-			w.call[n] = hungUp
-		}
-		if w.call[n] > up {
-			m.directDecided(w, i, outcomeOf(w.call[n]))
-			return
-		}
-		w.leave(i)
-	case ended:
-		m.directDecided(w, i, d.outcome)
-		return
-	case unknownState:
-		e.at, e.outcome, e.dials = record, outcomeUnknown, n+1
-	case sending:
-		if e.read.cancel && w.call[n] == up {
-			w.call[n] = hungUp
-		}
-	}
-	m.emit(m.label, fair, w)
-}
-
-func (m *model) directDecided(w world, i int, o code) {
-	e := &w.exec[i]
-	switch {
-	case e.read.cancel && o != outcomeUnknown:
-		e.at, e.outcome, e.dials = record, cancelled, e.n+1
-	case o == busy && e.n+1 < m.dials:
-		*e = exec{at: begun, n: e.n + 1, read: e.read, prev: o}
-	default:
-		e.at, e.outcome, e.dials = record, o, e.n+1
-	}
-	m.emit(m.label, fair, w)
-}
-
-func (m *model) directAnswer(w world, i int, kind, outcome code) {
-	switch kind {
-	case answerEnded:
-		m.directDecided(w, i, outcome)
-		return
-	case answerOver:
-		e := &w.exec[i]
-		e.at, e.outcome, e.dials = record, outcome, e.n
-	default:
-		w.leave(i)
-	}
-	m.emit(m.label, fair, w)
 }

@@ -12,17 +12,20 @@ type exec struct {
 	at      code
 	n       code // the dial
 	read    row  // the row as it was last read
-	beat    code // what an earlier attempt's heartbeat told
+	word    word // what an earlier attempt's heartbeat told
 	tried   bool
 	created bool
 	prev    code // how the dial before ended, as the workflow knows it
 	again   bool // the second try to pass the fence
 	final   bool // the certain error is not worth another send
 	stray   bool // asked for by nobody's right
+	direct  bool // by the Direct beside the server
 	after   code // retracting: what follows
-	outcome code // Direct: to be recorded
+	back    bool // and the reservation is given back
+	outcome code // to be recorded
 	dials   code // of which that knows
 	token   code // of the send that was looked for
+	via     code // the provider it was judged for
 }
 
 // Steps of an execution. Those at a fault point carry its name in stepNames.
@@ -47,20 +50,21 @@ const (
 	rowLost
 	putOff
 	decline
+	giveBack
 	record
 )
 
 var stepNames = [...]string{
 	claim: "claim", begun: "execute.begun", reserve: "reserve", afterReserve: "fence.reserved", confirmed: "fence.confirmed", reread: "fence.confirmed: read again",
 	retract: "retract", passed: "fence.sending", sent: "place.sent", replied: "place.replied", afterPlaced: "fence.placed", refusedByVendor: "not placed",
-	replyLost: "reply lost", look: "look", adopt: "look: found", giveUpLooking: "look: in vain", rowLost: "row lost", putOff: "put off", decline: "decline", record: "record",
+	replyLost: "reply lost", look: "look", adopt: "look: found", giveUpLooking: "look: in vain", rowLost: "row lost", putOff: "put off", decline: "decline", giveBack: "give back", record: "record",
 }
 
 // mayHaveSent reports whether an execution that stops here may leave a request behind
 // whose end nobody knows, or word of it at the other witness.
 func (e *exec) mayHaveSent() bool {
 	switch e.at {
-	case confirmed, reread, retract, passed, sent, replied, refusedByVendor, replyLost:
+	case confirmed, reread, retract, giveBack, passed, sent, replied, refusedByVendor, replyLost:
 		return true
 	}
 	return false
@@ -81,7 +85,7 @@ func (m *model) step(w world, i int) {
 	switch e.at {
 	case claim:
 		m.swap(w, i, func(w *world, e *exec, r *store.Record) error {
-			return Claim(r, engines[m.engine(i)], noon, w.lease(m.engine(i)))
+			return Claim(r, engines[m.engine(e, i)], noon, w.lease(m.engine(e, i)))
 		}, next{
 			ok: func(w world) { m.directNext(w, i) }, refused: func(w world, _ error) { m.answer(w, i, answerForeign, 0) },
 		})
@@ -106,7 +110,7 @@ func (m *model) step(w world, i int) {
 	case reserve:
 		m.swap(w, i, func(w *world, e *exec, r *store.Record) error {
 			settlePrevious(w, e, r)
-			return Reserve(r, Reservation{N: int(e.n) + 1, Token: tokens[i+1], Engine: engines[m.engine(i)], At: noon, Lease: w.lease(m.engine(i))})
+			return Reserve(r, Reservation{N: int(e.n) + 1, Provider: vendors[e.via], Token: tokens[i+1], Engine: engines[m.engine(e, i)], At: noon, Lease: w.lease(m.engine(e, i))})
 		}, next{to: afterReserve})
 	case afterReserve:
 		m.confirm(w, i)
@@ -136,7 +140,7 @@ func (m *model) step(w world, i int) {
 		m.look(w, i)
 	case putOff:
 		m.swap(w, i, func(w *world, e *exec, r *store.Record) error {
-			if err := Claim(r, engines[m.engine(i)], noon, w.lease(m.engine(i))); err != nil {
+			if err := Claim(r, engines[m.engine(e, i)], noon, w.lease(m.engine(e, i))); err != nil {
 				return err
 			}
 			settlePrevious(w, e, r)
@@ -145,9 +149,13 @@ func (m *model) step(w world, i int) {
 		}, next{ok: func(w world) { m.answer(w, i, answerLater, 0) }})
 	case decline:
 		m.decline(w, i)
+	case giveBack:
+		over := func(w world) { m.answer(w, i, answerRetry, 0) }
+		m.swap(w, i, func(_ *world, e *exec, r *store.Record) error { return GiveBack(r, int(e.n)+1, tokens[i+1], "") },
+			next{ok: over, refused: func(w world, _ error) { over(w) }, failed: over})
 	case record:
 		m.swap(w, i, func(w *world, e *exec, r *store.Record) error {
-			if err := Claim(r, engines[m.engine(i)], noon, w.lease(m.engine(i))); err != nil && !errors.Is(err, ErrClosed) {
+			if err := Claim(r, engines[m.engine(e, i)], noon, w.lease(m.engine(e, i))); err != nil && !errors.Is(err, ErrClosed) {
 				return err
 			}
 			return w.finish(r, e.outcome, e.dials)

@@ -1,6 +1,8 @@
 package fence
 
 import (
+	"errors"
+
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 )
@@ -49,6 +51,12 @@ func (m *model) network(w world) {
 		if w.wire[k] == 0 {
 			continue
 		}
+		if m.refusesAll {
+			refused := w
+			refused.wire[k]--
+			m.emit("the request is refused, and nobody hears it", fair, refused)
+			continue
+		}
 		rung := w
 		rung.wire[k]--
 		if m.faithless && rung.rings[k] > 0 {
@@ -93,10 +101,14 @@ func (m *model) carrier(w world) {
 	}
 }
 
-// ends are how a call may end: the first would be redialled.
+// ends are how a call may end: the first would be redialled. What is redialled is for the
+// policy to say, not for the fence: who asks for a dial nobody wants knows that much.
 func (m *model) ends() []code {
-	if m.dials == 1 {
+	switch {
+	case m.dials == 1:
 		return []code{endedCompleted}
+	case m.faults.strays > 0:
+		return []code{endedBusy}
 	}
 	return []code{endedBusy, endedCompleted}
 }
@@ -104,7 +116,7 @@ func (m *model) ends() []code {
 // deliver is a verified event: the row first, by compare-and-set.
 func (m *model) deliver(w world) {
 	for k := range w.call {
-		if w.call[k] == noCall || w.row.version == 0 {
+		if w.row.version == 0 || !w.knows(code(k)) { // an event of another provider does not count
 			continue
 		}
 		live := provider.Call{ID: calls[1], Status: provider.StatusRinging} // it may come late
@@ -114,9 +126,13 @@ func (m *model) deliver(w world) {
 			poor := provider.Call{ID: calls[1], Status: provider.StatusEnded, Outcome: provider.OutcomeUnknown}
 			m.event(w, code(k), poor, 1, "an event: ended, and how is not told")
 		}
-		if w.twice[k] {
+		if d := w.row.dials[k]; w.twice[k] && (m.dials == 1 || d.call == 1 || w.seen[k]&1 != 0) { // a second call that is told of first is taken for the one
 			m.event(w, code(k), provider.Call{ID: calls[2], Status: provider.StatusRinging}, 2, "an event: another call")
-			m.event(w, code(k), provider.Call{ID: calls[2], Status: provider.StatusEnded, Outcome: provider.OutcomeCompleted}, 2, "an event: another call has ended")
+			over := provider.Call{ID: calls[2], Status: provider.StatusEnded, Outcome: outcomes[outcomeOf(m.ends()[0])]}
+			m.event(w, code(k), over, 2, "an event: another call has ended")
+		}
+		if d := w.row.dials[k]; m.faithless && d.state == ended && d.outcome == completed {
+			m.event(w, code(k), provider.Call{ID: calls[1], Status: provider.StatusEnded, Outcome: provider.OutcomeBusy}, 1, "an event: after all it was busy")
 		}
 	}
 }
@@ -132,6 +148,10 @@ func (m *model) event(w world, k code, c provider.Call, id code, label string) {
 		}
 		return nil
 	})
+	if errors.Is(err, ErrLost) {
+		m.label = label
+		m.wrong("the evidence of a call is refused")
+	}
 	if err == nil {
 		w.seen[k] |= id
 		m.emit(label, fair, w)
@@ -145,7 +165,7 @@ func (m *model) waited(w world) {
 		return
 	}
 	for k := range w.row.dials {
-		if d := w.row.dials[k]; d.state == sending && d.token == dead && w.wire[k] == 0 && w.call[k] == noCall {
+		if d := w.row.dials[k]; d.state == sending && d.token >= dead && w.wire[k] == 0 && w.call[k] == noCall {
 			m.unknown(&w, code(k))
 			_ = w.modify(func(r *store.Record) error { return Unknown(r, k+1, "") })
 			m.emit("record: an hour has passed", fair, w)

@@ -46,12 +46,35 @@ const (
 
 var (
 	engines = [...]string{"", "temporal", "direct:1", "direct:2"}
-	tokens  = [...]string{"", "1", "2", "dead"} // of the two executions, and of all that are gone
+	tokens  = [...]string{"", "1", "2", "dead", "ghost"} // of the two executions, and of those that are gone
 	calls   = [...]provider.CallID{"", "call", "second call"}
 	noon    = time.Date(2026, 1, 7, 12, 0, 0, 0, time.UTC)
 )
 
-const dead code = 3 // the token of nobody
+// vendors are the providers of a dial; where there is one only, it needs no name.
+var vendors = [...]string{"", "first", "second"}
+
+const (
+	dead  code = 3 // the token of nobody
+	ghost code = 4 // the token of nobody, too, whose word is the last that the server heard
+)
+
+// word is a Word, packed. No sends: there is none.
+type word struct {
+	sends, token code
+	call         bool
+}
+
+func (w word) unpack(n code) Word {
+	if w.sends == 0 {
+		return Word{}
+	}
+	out := Word{Key: keys[n], Token: tokens[w.token], Send: int(w.sends)}
+	if w.call {
+		out.CallID = calls[1]
+	}
+	return out
+}
 
 // row is a store.Record, packed.
 type row struct {
@@ -69,6 +92,7 @@ type row struct {
 // dial is a store.Attempt, packed.
 type dial struct {
 	state, token, sends, call, outcome code
+	via                                code // the provider that has the right to the key
 	second                             bool // another call id was noted
 	marked                             bool // its sender came back without knowing
 }
@@ -104,7 +128,7 @@ func (r *row) unpack() *store.Record {
 		if d.state == none {
 			continue
 		}
-		a := store.Attempt{N: i + 1, Key: keys[i], State: states[d.state], Token: tokens[d.token], Sends: int(d.sends), CallID: calls[d.call], Outcome: outcomes[d.outcome]}
+		a := store.Attempt{N: i + 1, Key: keys[i], Provider: vendors[d.via], State: states[d.state], Token: tokens[d.token], Sends: int(d.sends), CallID: calls[d.call], Outcome: outcomes[d.outcome]}
 		if d.marked {
 			a.Kind = provider.KindOutcomeUnknown
 		}
@@ -130,12 +154,15 @@ func pack(r *store.Record) row {
 	}
 	for _, a := range r.Attempts {
 		w.dials[a.N-1] = dial{
-			state: index(states[:], a.State), token: index(tokens[:], a.Token), sends: code(a.Sends), call: index(calls[:], a.CallID),
-			outcome: index(outcomes[:], a.Outcome), second: len(a.OtherCallIDs) > 0, marked: a.Kind == provider.KindOutcomeUnknown,
+			state: index(states[:], a.State), token: index(tokens[:], a.Token), sends: atMost(a.Sends), call: index(calls[:], a.CallID),
+			outcome: index(outcomes[:], a.Outcome), via: index(vendors[:], a.Provider), second: len(a.OtherCallIDs) > 0, marked: a.Kind == provider.KindOutcomeUnknown,
 		}
 	}
 	return w
 }
+
+// atMost keeps the states finite where nothing else ends the sends.
+func atMost(sends int) code { return code(min(sends, MaxSends+1)) }
 
 func index[T comparable](table []T, v T) code {
 	for i := range table {

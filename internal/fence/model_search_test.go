@@ -12,6 +12,7 @@ const fair = true
 type model struct {
 	name    string
 	server  bool // Temporal; else two processes of Direct
+	beside  bool // a process of Direct beside it
 	dials   code // the policy's
 	initial []row
 
@@ -19,12 +20,14 @@ type model struct {
 	losesReplies bool // of the vendor, and requests on their way
 	events       bool // are delivered; else only polls tell
 	cancels      bool
-	refuses      bool // the judge may say no
-	defers       bool // or later
-	faithless    bool // the vendor may dial twice for one request, or after it said no
-	ringsOnly    bool // look for a second ring and nothing else
-	honest       bool // follow why a dial is unknown
-	volatile     bool // the store says that it may forget
+	refuses      bool   // the judge may say no
+	defers       bool   // or later
+	faithless    bool   // the vendor may dial twice for one request, or after it said no
+	failover     bool   // any of two providers may be chosen for each send
+	refusesAll   bool   // the vendor refuses each request, and for certain
+	only         string // the one thing to look for; "" = everything
+	honest       bool   // follow why a dial is unknown
+	volatile     bool   // the store says that it may forget
 
 	states []world
 	ids    map[world]uint32
@@ -41,12 +44,19 @@ type model struct {
 	rung   int          // most rings under one key
 }
 
-func (m *model) engine(i int) code {
-	if m.server {
+// engine is the one that execution e in slot i works for.
+func (m *model) engine(e *exec, i int) code {
+	switch {
+	case m.served(e):
 		return 1
+	case m.server:
+		return 2
 	}
 	return code(i) + 2
 }
+
+// served reports whether e works for the Temporal server, and is watched by it.
+func (m *model) served(e *exec) bool { return m.server && !e.direct }
 
 // run searches breadth first until everything was seen, or something is wrong.
 func (m *model) run() {
@@ -70,12 +80,13 @@ func (m *model) run() {
 		}
 		if m.server {
 			m.engineSteps(w)
-		} else {
+		}
+		if !m.server || m.beside {
 			m.directSteps(w)
 		}
 		m.outside(w)
 	}
-	if m.bad == "" && !m.ringsOnly {
+	if m.bad == "" && m.looksFor(lostTask) {
 		m.checkEnds()
 	}
 }
@@ -85,6 +96,7 @@ func (m *model) emit(label string, isFair bool, w world) {
 	if m.bad != "" {
 		return
 	}
+	w.recorded = w.recorded || (w.row.over && w.row.outcome != outcomeUnknown)
 	m.tidy(&w)
 	m.label = label
 	m.checkRow(&m.states[m.from].row, &w)
@@ -126,7 +138,7 @@ func (m *model) tidy(w *world) {
 		w.verdict, w.dials, w.asked, w.n, w.before = 0, 0, false, 0, 0
 	}
 	if w.flow != dialling {
-		w.beat, w.tried = 0, false
+		w.word, w.tried = word{}, false
 	}
 	w.tried = w.tried && m.volatile
 	v := w.row.version
@@ -143,7 +155,7 @@ func (m *model) tidy(w *world) {
 		w.row.version = 1
 	}
 	if less(w.exec[1], w.exec[0]) { // who is in which slot says nothing
-		w.swapSlots()
+		w.swapSlots(!m.server)
 	}
 }
 
@@ -160,7 +172,10 @@ func (r *row) tidy() {
 
 func (e *exec) tidy(version code) {
 	if e.at != begun {
-		e.beat, e.tried, e.created = 0, false, false
+		e.tried, e.created = false, false
+	}
+	if e.at != begun && (e.at != look || !e.word.call) {
+		e.word = word{}
 	}
 	switch {
 	case e.read.version == 0 || blind:
@@ -214,7 +229,7 @@ func (m *model) checkEnds() {
 	}
 	for id := range m.states {
 		if !reach[id] {
-			m.bad = "a task is lost: no steps but faults lead from here to its end"
+			m.bad = lostTask
 			m.badEnd = m.path(uint32(id))
 			return
 		}

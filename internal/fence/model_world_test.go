@@ -18,7 +18,7 @@ type world struct {
 	flight write // a write whose writer was told an error, and that may still arrive
 
 	current code // slot+1 of the attempt that the server regards as current
-	beat    code // sends that the heartbeat of an earlier attempt told of
+	word    word // the last that a heartbeat told
 	tried   bool // an attempt was made before
 	flow    code // where the workflow is
 	n       code // its dial
@@ -28,12 +28,15 @@ type world struct {
 	asked   bool // the workflow was asked to cancel, and has not acted
 	told    bool // its caller was told that nothing was sent
 
-	wire    [2]code // requests on their way, by dial
-	rings   [2]code // phones that rang
-	call    [2]code // the call at the carrier
-	twice   [2]bool // the carrier dialled twice for one request
-	seen    [2]code // call ids that the row was told of, as bits
-	excused [2]bool // an execution stopped, or an answer was lost, when the request may have left
+	wire     [2]code // requests on their way, by dial
+	via      [2]code // to which provider they were sent
+	rings    [2]code // phones that rang
+	call     [2]code // the call at the carrier
+	twice    [2]bool // the carrier dialled twice for one request
+	uncalled [2]bool // the dial has passed the fence, and should not have
+	recorded bool    // a result was recorded, and not unknown
+	seen     [2]code // call ids that the row was told of, as bits
+	excused  [2]bool // an execution stopped, or an answer was lost, when the request may have left
 
 	left        budget // faults that may still happen
 	lost, reset bool   // have happened
@@ -88,6 +91,9 @@ func outcomeOf(call code) code {
 	return noOutcome
 }
 
+// knows reports whether the provider that the row of dial k names has its call.
+func (w *world) knows(k code) bool { return w.call[k] != noCall && w.row.dials[k].via == w.via[k] }
+
 // snapshot is what the carrier says of the call of dial k.
 func (w *world) snapshot(k code) provider.Call {
 	c := provider.Call{ID: calls[1], Status: provider.StatusRinging}
@@ -127,6 +133,9 @@ func (w *world) swap(e *exec, change func(r *store.Record) error) error {
 
 // blind, where a test sets it, is a store whose compare-and-set always says yes.
 var blind bool
+
+// deaf, where a test sets it, is an execution that does not hear an earlier one's word.
+var deaf bool
 
 func changed(from row, change func(r *store.Record) error) (row, error) {
 	r := from.unpack()

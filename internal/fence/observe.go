@@ -11,6 +11,7 @@ import (
 // Observation is what Observe did.
 type Observation struct {
 	Changed bool // the row differs and must be written
+	News    bool // more than a cost that grows: who follows the call must hear of it
 	Second  bool // the call is a second one under this key: an alarm
 }
 
@@ -41,18 +42,31 @@ func Observe(r *store.Record, n int, c provider.Call, now time.Time) (Observatio
 	keepTime(&a.DialledAt, c.CreatedAt)
 	keepTime(&a.AnsweredAt, c.AnsweredAt)
 	a.NoSpeech = a.NoSpeech || c.NoSpeech
-	if c.CostUSD != 0 {
+	if c.CostUSD != 0 && (a.CostUSD == 0 || !Outdated(before, c)) {
 		a.CostUSD = c.CostUSD
 	}
 	if !r.Status.Terminal() && r.Status != store.StatusHold && a.State == store.AttemptPlaced {
 		r.Status = store.StatusInProgress
 	}
-	return Observation{Changed: !equal(before, *a)}, nil
+	o := Observation{Changed: !equal(before, *a)}
+	before.CostUSD = a.CostUSD
+	o.News = o.Changed && (a.State == store.AttemptEnded || !equal(before, *a))
+	return o, nil
 }
+
+// Outdated reports whether c is of the time before the end that a tells of: a message that was
+// delayed or is sent again. It may still tell something new, and knows nothing better.
+func Outdated(a store.Attempt, c provider.Call) bool {
+	return a.State == store.AttemptEnded && c.Status != "" && c.Status != provider.StatusEnded
+}
+
+// mostSeconds bounds how many other calls a row remembers: a platform gone mad, or
+// somebody who makes calls under our key, must not let it grow without end.
+const mostSeconds = 16
 
 // second notes another call under the key. The row goes on telling of the first one.
 func second(a *store.Attempt, id provider.CallID) (Observation, error) {
-	if slices.Contains(a.OtherCallIDs, id) {
+	if slices.Contains(a.OtherCallIDs, id) || len(a.OtherCallIDs) >= mostSeconds {
 		return Observation{Second: true}, nil
 	}
 	if !step(a, nameSecondCall, a.State) {

@@ -38,7 +38,7 @@ func Reserve(r *store.Record, v Reservation) error {
 			return err
 		}
 	}
-	if a.State == store.AttemptNotSent && a.Sends >= MaxSends && holds(guardSends) {
+	if a.State == store.AttemptNotSent && !SendsLeft(*a) {
 		return ErrSpent
 	}
 	if !step(a, reserving(a.State), store.AttemptReserved) {
@@ -64,6 +64,10 @@ func reserving(from store.AttemptState) string {
 	}
 	return nameReserve
 }
+
+// SendsLeft reports whether a dial that was not sent may be sent again. Without an end
+// to it a task whose provider refuses for ever would never have a result.
+func SendsLeft(a store.Attempt) bool { return a.Sends < MaxSends || !holds(guardSends) }
 
 // settled reports whether a later dial may follow this one.
 func settled(a store.Attempt) bool {

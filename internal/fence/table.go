@@ -65,7 +65,7 @@ var Transitions = []Transition{
 	{namePlaced, store.AttemptSending, store.AttemptPlaced, byWitness, ""},
 	{nameEndedAtOnce, store.AttemptSending, store.AttemptEnded, byWitness + ", record", ""},
 	{nameProgress, store.AttemptPlaced, store.AttemptPlaced, byWitness, "the same call id; the first times stand"},
-	{nameEnded, store.AttemptPlaced, store.AttemptEnded, byWitness + ", record", "the same call id"},
+	{nameEnded, store.AttemptPlaced, store.AttemptEnded, byWitness + ", record, Settle", "the same call id"},
 	{nameFoundLate, store.AttemptUnknown, store.AttemptPlaced, byWitness, "never redialled by itself"},
 	{nameToldLate, store.AttemptUnknown, store.AttemptEnded, byWitness + ", Settle", "never redialled by itself"},
 	{nameEnriched, store.AttemptEnded, store.AttemptEnded, "anyone", "the same call id; the first outcome but unknown stands, so do the first times"},

@@ -3,6 +3,7 @@ package voicetasktest_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,6 +129,26 @@ func TestErrorsOfRun(t *testing.T) {
 	require.Equal(t, store.StatusFailed, res.Status, "the stored result is there all the same")
 }
 
+// slow is a store that stands still once, for longer than the SDK's test environment waits
+// by default: so does a machine.
+type slow struct {
+	store.Store
+	once sync.Once
+}
+
+func (s *slow) Update(ctx context.Context, r store.Record) (store.Record, error) {
+	s.once.Do(func() { time.Sleep(4 * time.Second) })
+	return s.Store.Update(ctx, r)
+}
+
+func TestABusyMachineFailsNoTask(t *testing.T) {
+	t.Parallel()
+	env := voicetasktest.New(t, voicetask.Config{Store: &slow{Store: store.NewMemory()}, AllowVolatile: true})
+	res, err := env.Run(voicetasktest.Task("t1"))
+	require.NoError(t, err)
+	require.Equal(t, provider.OutcomeCompleted, res.Outcome)
+}
+
 func TestChildOfTheHosts(t *testing.T) {
 	parent := func(ctx workflow.Context, task voicetask.Task) (provider.Outcome, error) {
 		var res voicetask.Result
@@ -136,6 +157,7 @@ func TestChildOfTheHosts(t *testing.T) {
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
 	env.RegisterWorkflow(parent)
 	e := voicetasktest.Register(t, env, voicetask.Config{}, providertest.Step{Outcome: provider.OutcomeNoAnswer})
 	env.ExecuteWorkflow(parent, voicetasktest.Task("t1"))
