@@ -56,6 +56,18 @@ func (c *conditions) note(level slog.Level, name, msg string, attrs ...slog.Attr
 	c.log.LogAttrs(context.Background(), level, "kafkasrc: "+msg, attrs...)
 }
 
+// still says that a condition lasts, for one that is noted only when it begins: had that come too
+// soon after the last line to be logged, it is logged now that it may be.
+func (c *conditions) still(level slog.Level, name, msg string, attrs ...slog.Attr) {
+	c.mu.Lock()
+	st := c.named[name]
+	said := st != nil && (st.said || time.Since(st.logged) < repeatAfter)
+	c.mu.Unlock()
+	if !said {
+		c.note(level, name, msg, attrs...)
+	}
+}
+
 // over ends a condition. It is logged if the beginning was.
 func (c *conditions) over(name, msg string) {
 	c.mu.Lock()

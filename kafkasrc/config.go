@@ -45,14 +45,18 @@ type Config struct {
 	Brokers []string
 	// Submitter takes the tasks: *voicetask.Client, *voicetask.Direct, or the host's
 	// own. It is called from up to InFlight goroutines; a call that has not returned
-	// after 30 s is cancelled and tried again. Required.
+	// after 30 s is cancelled and tried again (with a Fallback after half of FallbackAfter, at
+	// least 5 s, if that is less). A call that panics is one that failed. Required.
 	Submitter voicetask.Submitter
 	// Fallback takes over once every Submit to Submitter has failed for FallbackAfter, and
-	// gives back as soon as one succeeds again; it is tried every few seconds. Both must
-	// share their store, whose claim on the task keeps a task that Submitter accepted
-	// without an answer from running twice. Nil means none: records wait.
+	// gives back as soon as one succeeds again; it is tried every few seconds. A task for which
+	// a *voicetask.Client's row answers alone, because it has ended or a Direct has it, counts
+	// as neither, and so does one whose row could not be read: the Client did not ask Temporal.
+	// Both must share their store, whose claim on the task keeps a task that Submitter
+	// accepted without an answer from running twice. Nil means none: records wait.
 	Fallback voicetask.Submitter
-	// FallbackAfter is how long Submitter must have failed. Zero means 1 minute.
+	// FallbackAfter is how long Submitter must have failed. Zero means 1 minute. Without a
+	// Fallback it does nothing, and NewConsumer logs that.
 	FallbackAfter time.Duration
 
 	// Topic defaults to DefaultTopic.
@@ -78,8 +82,10 @@ type Config struct {
 	MaxMessageBytes int
 	// Decode turns a record into a task. Any error makes the record a dead letter, unless
 	// it is Temporary, and so does a panic. Nil means DecodeTask. It is called from many
-	// goroutines. Its error text is written into the dead letter's headers: quote nothing
-	// of the record in it.
+	// goroutines. Its context ends after 30 s: a call that fails or panics after that is
+	// made again, and one that does not heed its context keeps its record's place. Its
+	// error text is written into the dead letter's headers: quote nothing of the record
+	// in it.
 	Decode func(ctx context.Context, m Message) (voicetask.Task, error)
 	// InFlight is how many Submits may be in progress at once, in both lanes together.
 	// More costs memory (a record each) and a longer repetition after a crash. Zero means 512.
@@ -114,6 +120,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.DrainTimeout, DefaultDrainTimeout)
 	if c.Decode == nil {
 		c.Decode = DecodeTask
+	} else {
+		c.Decode = bounded(c.Decode)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -130,6 +138,9 @@ func setDefault[T comparable](v *T, def T) {
 
 // check reports what is wrong with a filled-in Config, naming the field and the fix.
 func (c Config) check() error {
+	if err := c.checkNumbers(); err != nil {
+		return err
+	}
 	if err := checkBrokers(c.Brokers); err != nil {
 		return fmt.Errorf("kafkasrc: Config.Brokers %w", err)
 	}
@@ -153,16 +164,23 @@ func (c Config) check() error {
 		return errors.New("kafkasrc: Config.DeadLetterTopic is a topic that is read: dead letters would come back for ever")
 	case c.GroupProtocol != protocolClassic && c.GroupProtocol != protocolConsumer:
 		return fmt.Errorf("kafkasrc: Config.GroupProtocol is neither %q nor %q", protocolClassic, protocolConsumer)
+	}
+	return nil
+}
+
+// checkNumbers reports a number that cannot be meant, and what zero would mean.
+func (c Config) checkNumbers() error {
+	switch {
 	case c.FallbackAfter < 0:
-		return errors.New("kafkasrc: Config.FallbackAfter is negative")
+		return fmt.Errorf("kafkasrc: Config.FallbackAfter is negative: leave it zero for %v", DefaultFallbackAfter)
 	case c.MaxMessageBytes < 0:
-		return errors.New("kafkasrc: Config.MaxMessageBytes is negative")
+		return fmt.Errorf("kafkasrc: Config.MaxMessageBytes is negative: leave it zero for %d", DefaultMaxMessageBytes)
 	case c.InFlight < 0:
-		return errors.New("kafkasrc: Config.InFlight is negative")
+		return fmt.Errorf("kafkasrc: Config.InFlight is negative: leave it zero for %d", DefaultInFlight)
 	case math.IsNaN(c.BulkShare) || c.BulkShare < 0 || c.BulkShare > 1:
-		return errors.New("kafkasrc: Config.BulkShare is not between 0 and 1")
+		return fmt.Errorf("kafkasrc: Config.BulkShare is not between 0 and 1: leave it zero for %v", DefaultBulkShare)
 	case c.DrainTimeout < 0:
-		return errors.New("kafkasrc: Config.DrainTimeout is negative")
+		return fmt.Errorf("kafkasrc: Config.DrainTimeout is negative: leave it zero for %v", DefaultDrainTimeout)
 	}
 	return nil
 }

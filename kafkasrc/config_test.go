@@ -24,7 +24,8 @@ func valid() Config {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	c := valid().withDefaults()
+	c := valid()
+	c = c.withDefaults()
 	if c.Topic != "agent_outbound_requests" || c.Group != "agent_outbound_requests_group" || c.BulkTopic != "agent_outbound_requests_bulk" ||
 		c.DeadLetterTopic != "agent_outbound_requests_dlq" || c.GroupProtocol != "classic" || c.MaxMessageBytes != 1<<20 ||
 		c.InFlight != 512 || c.BulkShare != 0.5 || c.DrainTimeout != 10*time.Second || c.FallbackAfter != time.Minute {
@@ -71,6 +72,20 @@ func TestConfigRefuses(t *testing.T) {
 	}
 }
 
+// TestFetchSettings: what a host sets stands, by either of its names.
+func TestFetchSettings(t *testing.T) {
+	of := func(own settings) settings { return valid().withDefaults().consumerSettings(own, "g") }
+	if s := of(nil); s["fetch.message.max.bytes"] != "131072" || s["queued.min.messages"] != "1000" {
+		t.Errorf("without settings of its own: %v", s)
+	}
+	for _, name := range []string{"fetch.message.max.bytes", "max.partition.fetch.bytes"} {
+		s := of(settings{name: "7"})
+		if got := s["fetch.message.max.bytes"] + s["max.partition.fetch.bytes"]; got != "7" {
+			t.Errorf("%s = 7 became %v", name, s)
+		}
+	}
+}
+
 func TestLibrdkafka(t *testing.T) {
 	pem := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(pem, []byte("secret nonsense"), 0o600); err != nil {
@@ -87,14 +102,27 @@ func TestLibrdkafka(t *testing.T) {
 		{settings: map[string]any{"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "secret"}},
 		{settings: map[string]any{"security.protocol": "sasl_ssl", "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.method": "oidc", "sasl.oauthbearer.client.id": "i", "sasl.oauthbearer.client.secret": "secret", "sasl.oauthbearer.token.endpoint.url": "https://127.0.0.1:1/"}},
 		{settings: map[string]any{"group.remote.assignor": "uniform"}, protocol: "consumer"},
+		{settings: map[string]any{"max.partition.fetch.bytes": 1 << 20, "queued.min.messages": 100_000}},
 		{settings: map[string]any{"no.such.setting": "secret"}, says: `no.such.setting`},
 		{settings: map[string]any{"session.timeout.ms": "secret"}, says: `session.timeout.ms`},
 		{settings: map[string]any{"sasl.password": []string{"secret"}}, says: `"sasl.password" is a []string`},
 		{settings: map[string]any{"sasl.password": nil}, says: `"sasl.password" is a <nil>`},
 		{settings: map[string]any{"security.protocol": "ssl", "ssl.ca.location": pem}, says: `ssl.ca.location`},
 		{settings: map[string]any{"sasl.mechanisms": "OAUTHBEARER"}, says: `oidc`},
+		{settings: map[string]any{"isolation.level": "read_uncommitted"}, says: `"isolation.level" is refused with that value`},
+		{settings: map[string]any{"auto.commit.interval.ms": 0}, says: `"auto.commit.interval.ms" is refused with that value`},
+		{settings: map[string]any{"isolation.level": 0}, says: `"isolation.level" is refused with that value`}, // librdkafka takes it for the first one
+		{settings: map[string]any{"auto.commit.interval.ms": "0x0"}, says: `"auto.commit.interval.ms" is refused with that value`},
+		{settings: map[string]any{"auto.commit.interval.ms": 1000, "group.instance.id": "host-1", "statistics.interval.ms": 1000}},
 		{settings: map[string]any{"go.events.channel.enable": true}, says: `"go.events.channel.enable" is refused`},
 		{settings: map[string]any{"{topic}.acks": 1}, says: `"{topic}.acks" is refused`},
+	}
+	// What takes a function cannot be given one: librdkafka says so by name.
+	for _, key := range []string{
+		"rebalance_cb", "offset_commit_cb", "consume_cb", "error_cb", "throttle_cb", "stats_cb", "log_cb", "background_event_cb", "socket_cb", "connect_cb",
+		"closesocket_cb", "open_cb", "resolve_cb", "ssl.certificate.verify_cb", "oauthbearer_token_refresh_cb", "dr_cb", "dr_msg_cb", "interceptors", "opaque", "partitioner_cb", "msg_order_cmp",
+	} {
+		tests = append(tests, in{settings: map[string]any{key: "x"}, says: key})
 	}
 	for _, group := range []map[string]string{refusedAlways, refusedReading, refusedGroup, refusedWriting, refusedDeadLetters} {
 		for key := range group {
@@ -167,6 +195,12 @@ func TestConfigFromEnv(t *testing.T) {
 		got, err := ConfigFromEnv(func(key string) string { return tt.env[key] })
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) || !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	_, err := ConfigFromEnv(func(string) string { return strings.Repeat("/", 250) })
+	for _, name := range []string{envBrokers, envTopic, envGroup} {
+		if err == nil || strings.Count(err.Error(), name+" ") != 1 {
+			t.Errorf("all are wrong, %s is not named once: %v", name, err)
 		}
 	}
 }

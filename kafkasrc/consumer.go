@@ -25,6 +25,7 @@ type Consumer struct {
 
 // NewConsumer validates; it dials nothing.
 func NewConsumer(cfg Config) (*Consumer, error) {
+	idle := cfg.Fallback == nil && cfg.FallbackAfter != 0
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -45,11 +46,12 @@ func NewConsumer(cfg Config) (*Consumer, error) {
 		return nil, fmt.Errorf("kafkasrc: Config.Librdkafka: %w", err)
 	}
 
-	c := &Consumer{
-		cfg:      cfg,
-		failover: &failover{primary: cfg.Submitter, fallback: cfg.Fallback, after: cfg.FallbackAfter},
+	if idle {
+		cfg.Logger.Info("kafkasrc: Config.FallbackAfter does nothing: Config.Fallback is not set, so records wait while Submits fail")
 	}
 	notes := newConditions(cfg.Logger)
+	c := &Consumer{cfg: cfg}
+	c.failover = &failover{primary: cfg.Submitter, fallback: cfg.Fallback, after: cfg.FallbackAfter, notes: notes, count: &c.count}
 	c.letters = &writer{name: "dead letters", conf: writing, notes: notes}
 	all := newSlots(cfg.InFlight)
 	c.addLane(own, cfg.Topic, cfg.Group, all.share(cfg.InFlight))
@@ -62,7 +64,7 @@ func NewConsumer(cfg Config) (*Consumer, error) {
 func (c *Consumer) addLane(own settings, topic, group string, share *share) {
 	conf := c.cfg.consumerSettings(own, group)
 	notes := newConditions(c.cfg.Logger.With("topic", topic, "group", group))
-	c.lanes = append(c.lanes, &lane{
+	l := &lane{
 		topic:    topic,
 		group:    group,
 		optional: len(c.lanes) > 0,
@@ -84,9 +86,10 @@ func (c *Consumer) addLane(own settings, topic, group string, share *share) {
 			notes:    notes,
 			count:    &c.count,
 		},
-		jobs:  make(chan job),
 		parts: map[int32]*partition{},
-	})
+	}
+	l.crew = newCrew(share.limit, l.do)
+	c.lanes = append(c.lanes, l)
 }
 
 // Run reads and submits until ctx is cancelled; then it drains and returns nil. Another

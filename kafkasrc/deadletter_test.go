@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/superservices/voice/voicetask"
 )
@@ -128,6 +131,79 @@ func TestErrorText(t *testing.T) {
 		got := headerText(strings.Repeat("a", n) + strings.Repeat("€", 1000))
 		if len(got) > maxHeaderText || len(got) < maxHeaderText-3 || !utf8.ValidString(got) {
 			t.Errorf("%d bytes, valid %v", len(got), utf8.ValidString(got))
+		}
+	}
+}
+
+// TestPlan reads back what a replay notes of itself, and nothing else.
+func TestPlan(t *testing.T) {
+	batch := map[int32]stretch{0: {0, 1}, 35: {35, 1 << 60}}
+	for _, ends := range []map[string][]int64{{}, {"a": {0, 35, 36, 1 << 60}}, {"a.b-c_d": {7}, "gone": nil, "z": {1, 2}}} {
+		p := plan{batch, ends}
+		got, ok := parsePlan(p.String())
+		if !ok || !maps.Equal(got.batch, batch) || !maps.EqualFunc(got.ends, ends, slices.Equal) {
+			t.Errorf("%q became %v", p.String(), got)
+		}
+	}
+	p := plan{batch, map[string][]int64{"a": {5, 6}}}
+	if p.from("a", 1) != 6 || p.from("a", 2) != 0 || p.from("b", 0) != 0 {
+		t.Errorf("%v begins elsewhere", p)
+	}
+	const good = planMark + ";0:0-1"
+	if _, ok := parsePlan(good + ";a=1"); !ok {
+		t.Error("a plan is none")
+	}
+	for _, s := range []string{
+		"", "kafka streams", good + ";a b=1", good + ";a=-1", good + ";a=!", "x" + good,
+		planMark, planMark + ";", planMark + ";0:1", planMark + ";0:1-", planMark + ";0:-1-2", planMark + ";1000000:0-1",
+	} {
+		if p, ok := parsePlan(s); ok {
+			t.Errorf("%q is a plan: %v", s, p)
+		}
+	}
+}
+
+// TestPlanFits: a plan for a topic of 500 partitions, and a batch from 12, fits beside an offset.
+func TestPlanFits(t *testing.T) {
+	large := plan{map[int32]stretch{}, map[string][]int64{"agent_outbound_requests": make([]int64, 500)}}
+	for i := range large.ends["agent_outbound_requests"] {
+		large.ends["agent_outbound_requests"][i] = 1_000_000_000
+	}
+	for i := range int32(12) {
+		large.batch[i] = stretch{1_000_000, 1_000_500}
+	}
+	if n := len(large.String()); n > maxPlan {
+		t.Errorf("500 partitions take %d bytes", n)
+	}
+}
+
+// TestPlanOfABatch has the stretches of a batch whose partitions come mixed, with gaps.
+func TestPlanOfABatch(t *testing.T) {
+	var batch []*kafka.Message
+	for _, at := range [][2]int64{{1, 7}, {0, 3}, {1, 9}, {0, 4}, {1, 10}} {
+		batch = append(batch, &kafka.Message{TopicPartition: kafka.TopicPartition{Partition: int32(at[0]), Offset: kafka.Offset(at[1])}})
+	}
+	if got := newPlan(batch, nil).batch; !maps.Equal(got, map[int32]stretch{0: {3, 5}, 1: {7, 11}}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestFingerprint tells records apart by every byte.
+func TestFingerprint(t *testing.T) {
+	seen := map[fingerprint]string{}
+	for name, m := range map[string]Message{
+		"base": {Topic: "t", Key: []byte("k"), Value: []byte("v")}, "topic": {Topic: "u", Key: []byte("k"), Value: []byte("v")},
+		"null key": {Topic: "t", Value: []byte("v")}, "empty key": {Topic: "t", Key: []byte{}, Value: []byte("v")},
+		"shifted": {Topic: "t", Key: []byte("kv"), Value: []byte("")}, "null value": {Topic: "t", Key: []byte("kv")},
+		"header": {Topic: "t", Key: []byte("k"), Value: []byte("v"), Headers: []Header{{Key: "h"}}}, "header empty": {Topic: "t", Key: []byte("k"), Value: []byte("v"), Headers: []Header{{Key: "h", Value: []byte{}}}},
+	} {
+		p := fingerprintOf(m)
+		if other, twice := seen[p]; twice {
+			t.Errorf("%s and %s are one", name, other)
+		}
+		seen[p] = name
+		if fingerprintOf(m) != p {
+			t.Errorf("%s differs from itself", name)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/superservices/voice/voicetask"
 )
@@ -89,6 +90,31 @@ func (e temporaryError) Unwrap() error { return e.error }
 func isTemporary(err error) bool {
 	var t temporaryError
 	return errors.As(err, &t)
+}
+
+// decodeTimeout is how long one call of a host's Decode may take; it may ask a registry for a schema.
+const decodeTimeout = 30 * time.Second
+
+// bounded gives each call of decode its time. What it fails or panics with when that is over says
+// nothing of the record.
+func bounded(decode func(context.Context, Message) (voicetask.Task, error)) func(context.Context, Message) (voicetask.Task, error) {
+	return func(ctx context.Context, m Message) (t voicetask.Task, err error) {
+		ctx, cancel := context.WithTimeout(ctx, decodeTimeout)
+		defer cancel()
+		defer func() {
+			if ctx.Err() == nil {
+				return // a panic goes on: it is the record's
+			}
+			if r := recover(); r != nil {
+				err = Temporary(caught("Config.Decode", r))
+			}
+		}()
+		t, err = decode(ctx, m)
+		if ctx.Err() != nil {
+			err = Temporary(err)
+		}
+		return t, err
+	}
 }
 
 // A refusal is the reason why a record becomes a dead letter.

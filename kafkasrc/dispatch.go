@@ -3,10 +3,8 @@ package kafkasrc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
 
 	"github.com/superservices/voice/internal/fault"
@@ -48,12 +46,12 @@ func (d *dispatcher) settle(ctx context.Context, given <-chan struct{}, m Messag
 			return d.trySubmit(ctx, task, m)
 		})
 	}
-	var why *refusal
-	switch {
-	case err == nil:
+	if err == nil {
 		d.count.submitted.Add(1)
 		return true
-	case !errors.As(err, &why):
+	}
+	var why *refusal
+	if !errors.As(err, &why) {
 		return false
 	}
 
@@ -88,11 +86,15 @@ func (d *dispatcher) tryDecode(ctx context.Context, m Message) (t voicetask.Task
 	defer func() {
 		if r := recover(); r != nil {
 			// The same bytes would do it again, after each restart: that would be a crash loop.
-			d.notes.note(slog.LevelError, "decode panic", "Config.Decode panicked; the record becomes a dead letter", slog.String("stack", string(debug.Stack())))
-			err = &refusal{classDecode, fmt.Errorf("kafkasrc: Config.Decode panicked with a %T", r)}
+			p := caught("Config.Decode", r)
+			d.count.panics.Add(1)
+			d.notes.note(slog.LevelError, "decode panic", "Config.Decode panicked; the record becomes a dead letter",
+				slog.String("error", p.Error()), slog.String("stack", p.stack()))
+			err = &refusal{classDecode, p}
 		}
 	}()
 	t, err = d.decode(ctx, m)
+	speak(err)
 	switch {
 	case err == nil:
 		return t, nil
@@ -130,13 +132,14 @@ func (d *dispatcher) tryBury(ctx context.Context, letter Message) error {
 func (d *dispatcher) persist(ctx context.Context, given <-chan struct{}, what string, tries *int, try func(n int) error) error {
 	for n := 0; ; n++ {
 		err := try(n)
-		var why *refusal
-		switch {
-		case err == nil:
+		if err == nil {
 			if n > 0 {
 				d.notes.over(what, what+" works again")
 			}
 			return nil
+		}
+		var why *refusal
+		switch {
 		case errors.As(err, &why):
 			return why
 		case !pause(ctx, given, n):

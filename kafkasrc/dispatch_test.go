@@ -101,6 +101,7 @@ func TestSettle(t *testing.T) {
 		"given up decode":  {m: m, decode: script(Temporary(errAway)), submit: fine, bury: fine, giveUp: time.Second, least: time.Second, most: time.Second},
 		"cancelled":        {m: m, decode: fine, submit: script(errAway), bury: fine, cancel: time.Second, submits: 4, retries: 3, least: time.Second, most: time.Second},
 		"panic in decode":  {m: m, decode: func() error { panic("+4930123456") }, submit: fine, bury: fine, settled: true, letters: 1, dead: 1, class: "decode", attempts: "1"},
+		"typed nil":        {m: m, decode: func() error { return (*hostError)(nil) }, submit: fine, bury: fine, settled: true, letters: 1, dead: 1, class: "decode", attempts: "1"},
 		"cancelled decode": {m: m, decode: script(context.Canceled), submit: fine, bury: fine, settled: true, letters: 1, dead: 1, class: "decode", attempts: "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,6 +128,40 @@ func TestSettle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A hostError is as hosts write them: its nil pointer is an error that panics when asked for its text.
+type hostError struct{ text string }
+
+func (e *hostError) Error() string { return e.text }
+
+// TestDecodeHangs has a host's Decode hang twice, until its time is over, and then fail or panic: the record is decoded again.
+func TestDecodeHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		cfg := Config{Decode: func(ctx context.Context, _ Message) (voicetask.Task, error) {
+			if calls++; calls <= 2 {
+				<-ctx.Done()
+				if calls == 2 {
+					panic("nobody expected that the registry does not answer")
+				}
+				return voicetask.Task{}, fmt.Errorf("asking the registry: %w", ctx.Err())
+			}
+			return voicetask.Task{ID: "t"}, nil
+		}}.withDefaults()
+		d := dispatcher{
+			decode: cfg.Decode, maxBytes: 100, notes: newConditions(cfg.Logger), count: &counters{},
+			submit: func(context.Context, voicetask.Task) error { return nil },
+			bury:   func(context.Context, Message) error { t.Error("a dead letter"); return nil },
+		}
+		began := time.Now()
+		if !d.settle(t.Context(), nil, Message{Value: []byte("{}")}) || calls != 3 || d.count.submitted.Load() != 1 {
+			t.Errorf("%d calls, %d submitted", calls, d.count.submitted.Load())
+		}
+		if took := time.Since(began); took < 2*decodeTimeout || took > 2*decodeTimeout+time.Second {
+			t.Errorf("took %v, want twice %v", took, decodeTimeout)
+		}
+	})
 }
 
 func make100(err error) []error {

@@ -53,6 +53,37 @@ func ExampleDecodeTask() {
 	// true voicetask: invalid task: task_id is missing or empty
 }
 
+// TLS and SASL, and a Decode that takes a header along: the trace then reaches the workflow as
+// a field of its task, and Config.Prepare of package voicetask, which may tell the platform.
+func ExampleConfig() {
+	cfg := kafkasrc.Config{
+		Brokers: []string{"broker-1:9093", "broker-2:9093"},
+		Librdkafka: map[string]any{
+			"security.protocol": "SASL_SSL", "ssl.ca.location": "/etc/kafka/ca.pem",
+			"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "voice", "sasl.password": os.Getenv("KAFKA_PASSWORD"),
+		},
+		Decode: func(ctx context.Context, m kafkasrc.Message) (voicetask.Task, error) {
+			task, err := kafkasrc.DecodeTask(ctx, m)
+			for _, h := range m.Headers {
+				if text, merr := json.Marshal(string(h.Value)); h.Key == "traceparent" && err == nil && merr == nil {
+					if task.Extra == nil {
+						task.Extra = map[string]json.RawMessage{}
+					}
+					task.Extra["traceparent"] = text
+				}
+			}
+			return task, err
+		},
+	}
+	task, err := cfg.Decode(context.Background(), kafkasrc.Message{
+		Value:   []byte(`{"task_id": "t-1", "agent_id": "a1", "data": {"contact_number": "+493012345678"}}`),
+		Headers: []kafkasrc.Header{{Key: "traceparent", Value: []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")}},
+	})
+	fmt.Printf("%s %s %v\n", task.ID, task.Extra["traceparent"], err)
+	// Output:
+	// t-1 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" <nil>
+}
+
 // A Decode of one's own, which looks something up and may fail for the time being.
 func ExampleTemporary() {
 	var registry interface {

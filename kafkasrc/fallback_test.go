@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -21,7 +22,9 @@ func TestFailover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer error
 		primary, fallback := 0, 0
+		var log bytes.Buffer
 		f := &failover{
+			notes:    newConditions(slog.New(slog.NewTextHandler(&log, nil))),
 			primary:  submitFunc(func(context.Context, voicetask.Task) error { primary++; return answer }),
 			fallback: submitFunc(func(context.Context, voicetask.Task) error { fallback++; return nil }),
 			after:    time.Minute,
@@ -57,6 +60,9 @@ func TestFailover(t *testing.T) {
 		time.Sleep(probeEvery)
 		check("a probe that succeeds", nil, 1, 0, false)
 		check("back", nil, 1, 0, false)
+		if took, gave := strings.Count(log.String(), "level=WARN"), strings.Count(log.String(), "level=INFO"); took != 1 || gave != 1 {
+			t.Errorf("the log says %d times that the fallback took over, and %d times that it gave back:\n%s", took, gave, log.String())
+		}
 	})
 }
 
@@ -68,7 +74,9 @@ func TestFailoverHang(t *testing.T) {
 			primary:  submitFunc(func(ctx context.Context, _ voicetask.Task) error { <-ctx.Done(); return ctx.Err() }),
 			fallback: submitFunc(func(context.Context, voicetask.Task) error { taken++; return nil }),
 			after:    45 * time.Second,
+			notes:    newConditions(slog.New(slog.DiscardHandler)),
 		}
+		began := time.Now()
 		if err := f.Submit(t.Context(), voicetask.Task{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("the first: %v", err)
 		}
@@ -76,11 +84,108 @@ func TestFailoverHang(t *testing.T) {
 		if err := f.Submit(t.Context(), voicetask.Task{}); err != nil || taken != 1 {
 			t.Errorf("the second: %v, %d taken over", err, taken)
 		}
+		if took := time.Since(began); took != 22500*time.Millisecond+15*time.Second+22500*time.Millisecond {
+			t.Errorf("two calls of half the time each, and the pause, took %v", took)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		f = &failover{primary: f.primary, fallback: f.fallback}
 		if err := f.Submit(ctx, voicetask.Task{}); !errors.Is(err, context.Canceled) || !f.since.IsZero() {
 			t.Errorf("a stop counts as a failure: %v", err)
+		}
+	})
+}
+
+// TestFailoverPanic has both Submitters panic: each is one that fails, and what is logged says where
+// and of which type, and nothing of what was said.
+func TestFailoverPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const secret = "+4930123456"
+		var log bytes.Buffer
+		f := &failover{
+			primary: submitFunc(func(context.Context, voicetask.Task) error { throw(secret); return nil }),
+			fallback: submitFunc(func(context.Context, voicetask.Task) error {
+				panic(fmt.Errorf("%w: %s", voicetask.ErrInvalidTask, secret))
+			}),
+			after: time.Minute,
+			notes: newConditions(slog.New(slog.NewTextHandler(&log, nil))),
+			count: &counters{},
+		}
+		check := func(what string, want ...string) {
+			t.Helper()
+			log.Reset()
+			err := f.Submit(t.Context(), voicetask.Task{})
+			if err == nil {
+				t.Fatalf("%s: no error", what)
+			}
+			if errors.Is(err, voicetask.ErrInvalidTask) {
+				t.Errorf("%s: the record would become a dead letter", what)
+			}
+			for _, text := range []string{err.Error(), log.String()} {
+				for _, w := range want {
+					if !strings.Contains(text, w) {
+						t.Errorf("%s: want %q in: %s", what, w, text)
+					}
+				}
+				if strings.Contains(text, secret) || strings.Contains(text, secret[1:]) {
+					t.Errorf("%s: the number is in: %s", what, text)
+				}
+			}
+		}
+		check("a string", "Config.Submitter panicked with a string in", "kafkasrc.throw")
+		if f.active.Load() {
+			t.Error("one panic calls for the fallback")
+		}
+		time.Sleep(time.Minute)
+		check("an error that is ErrInvalidTask", "Config.Fallback panicked with a *fmt.wrapError in", "TestFailoverPanic")
+		f.fallback = submitFunc(func(context.Context, voicetask.Task) error { return (*hostError)(nil) })
+		time.Sleep(repeatAfter)
+		check("an error that has no text", "Config.Fallback panicked with a runtime.errorString in", "(*hostError).Error")
+		if !f.active.Load() || f.count.panics.Load() != 5 {
+			t.Errorf("the fallback is due: %v; %d panics counted, want 5", f.active.Load(), f.count.panics.Load())
+		}
+	})
+}
+
+// TestCaught wants the host's function named also where the runtime threw for it.
+func TestCaught(t *testing.T) {
+	var none []int
+	p := caughtIn(func() { none[len(t.Name())]++ })
+	if text := p.Error(); !strings.Contains(text, "it panicked with a runtime.boundsError in") || !strings.Contains(text, "kafkasrc.TestCaught.func1") {
+		t.Error(text)
+	}
+	if stack := p.stack(); !strings.Contains(stack, "kafkasrc.caughtIn\n") || !strings.Contains(stack, "fallback_test.go:") {
+		t.Errorf("the stack is\n%s", stack)
+	}
+}
+
+//go:noinline
+func throw(value any) { panic(value) }
+
+func caughtIn(f func()) (p *panicked) {
+	defer func() { p = caught("it", recover()) }()
+	f()
+	return nil
+}
+
+// TestFailoverLate has a call fail that began long before another was answered: it says nothing
+// of the time before that.
+func TestFailoverLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &failover{after: 20 * time.Second, notes: newConditions(slog.New(slog.DiscardHandler))}
+		began := time.Now()
+		time.Sleep(30 * time.Second)
+		f.down(nil, time.Now())
+		if f.down(errAway, began) {
+			t.Error("the fallback is due at once")
+		}
+		time.Sleep(10 * time.Second)
+		if f.down(errAway, time.Now()) {
+			t.Error("the fallback is due after 10 s")
+		}
+		time.Sleep(10 * time.Second)
+		if !f.down(errAway, time.Now()) {
+			t.Error("the fallback is not due after 20 s")
 		}
 	})
 }

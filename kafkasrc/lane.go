@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -23,6 +21,8 @@ const (
 	// costs about 0.12 s, so short waits are better waited out; longer ones would count
 	// against max.poll.interval.ms and delay rebalances.
 	holdFor = 500 * time.Millisecond
+	// slotsGather is how long polling lets free slots gather before it fills them.
+	slotsGather = 200 * time.Microsecond
 	// tendEvery is how often watermarks are stored.
 	tendEvery = 100 * time.Millisecond
 	lagEvery  = time.Second
@@ -44,9 +44,7 @@ type lane struct {
 	count        *counters
 	state        laneState
 	dispatcher   dispatcher
-
-	workers sync.WaitGroup
-	jobs    chan job // to a worker without one; closed at the end
+	crew         *crew
 
 	// What follows belongs to the goroutine of run.
 	client    *reader
@@ -56,6 +54,10 @@ type lane struct {
 	crowded   *partition           // has had too much behind its oldest record for a moment
 	saturated bool                 // everything is paused for want of slots
 	usedThen  int                  // slots in use when that began
+	usedLast  int                  // slots in use since usedSince
+	usedSince time.Time
+	beat      time.Time // of the polling, by the wall clock
+	doubtful  time.Time // until when the assignment may be another's; zero: it is ours
 	stopping  bool
 	stopBy    time.Time // when stopping: the end of the drain
 	fatal     error
@@ -94,7 +96,9 @@ func (l *lane) consume(ctx context.Context) error {
 		if l.saturated {
 			wait = heldPollTimeout
 		}
-		l.receive(l.client.Poll(int(wait.Milliseconds())))
+		ev := l.client.Poll(int(wait.Milliseconds()))
+		l.feelPulse(time.Now())
+		l.receive(ev)
 		l.place(ctx)
 		l.tend()
 	}
@@ -128,7 +132,7 @@ func (l *lane) receive(ev kafka.Event) {
 func (l *lane) place(ctx context.Context) {
 	var giveUp <-chan time.Time
 	for !l.startHeld() {
-		if l.saturated && l.crowded == nil {
+		if (l.saturated || l.inDoubt()) && l.crowded == nil {
 			return
 		}
 		if giveUp == nil {
@@ -138,9 +142,9 @@ func (l *lane) place(ctx context.Context) {
 		}
 		select {
 		case <-l.share.wake:
-			// Let the other workers run first. Otherwise this goroutine and the worker that woke it
-			// hand the processor to and fro, and the oldest records wait: measured, a third of the rate.
-			runtime.Gosched()
+			// Where one slot is free, more soon are. To be woken for each would cost more than
+			// the records do, and those in hand keep the workers busy meanwhile.
+			time.Sleep(slotsGather)
 		case <-giveUp:
 			l.pauseFor()
 			return
@@ -177,7 +181,7 @@ func (l *lane) start(m *kafka.Message) bool {
 	if p == nil || p.stopped || l.stopping {
 		return true // not ours any more: it comes again where the partition went
 	}
-	if !l.share.take() {
+	if l.inDoubt() || !l.share.take() {
 		return false
 	}
 	var epoch int32 = -1
@@ -189,7 +193,7 @@ func (l *lane) start(m *kafka.Message) bool {
 		l.crowded = p
 	}
 	l.state.inFlight.Add(1)
-	l.hand(job{part: p, seq: seq, record: m})
+	l.crew.hand(job{part: p, seq: seq, record: m})
 	return true
 }
 
@@ -201,6 +205,9 @@ func (l *lane) tend() {
 	}
 	l.nextTend = now.Add(tendEvery)
 	l.storeOffsets()
+	if l.inDoubt() && now.After(l.doubtful) {
+		l.believe()
+	}
 	l.relax()
 	if now.After(l.nextLag) {
 		l.nextLag = now.Add(lagEvery)

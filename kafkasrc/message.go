@@ -1,6 +1,7 @@
 package kafkasrc
 
 import (
+	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -64,11 +65,17 @@ func (m Message) record() *kafka.Message {
 	return out
 }
 
-// header returns the value of the last header of that name. Keys are compared
-// byte for byte, as Kafka does.
+// header returns the value of the last header of that name. Kafka compares names byte for
+// byte; where none is the same, one that differs in case is taken, since HTTP has taught
+// producers to write Content-Type.
 func (m Message) header(key string) ([]byte, bool) {
 	for i := len(m.Headers) - 1; i >= 0; i-- {
 		if m.Headers[i].Key == key {
+			return m.Headers[i].Value, true
+		}
+	}
+	for i := len(m.Headers) - 1; i >= 0; i-- {
+		if len(m.Headers[i].Key) == len(key) && strings.EqualFold(m.Headers[i].Key, key) {
 			return m.Headers[i].Value, true
 		}
 	}

@@ -2,9 +2,15 @@ package kafkasrc
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
+
+// contentAfter is when a paused lane is content with the free slots it has, since no more become free.
+const contentAfter = time.Second
+
+const pausedText = "all slots are taken: reading pauses until Submits end"
 
 // pauseFor pauses what records were held back for, since that has lasted: a partition with too
 // much behind its oldest record, or everything, because there is no slot.
@@ -15,19 +21,30 @@ func (l *lane) pauseFor() {
 	} else {
 		l.saturated = true
 		l.usedThen, _ = l.share.inUse()
+		l.usedLast, l.usedSince = l.usedThen, time.Now()
+		l.notes.note(slog.LevelInfo, "saturated", pausedText, slog.Int("in_flight", l.usedThen))
 	}
 	l.applyPauses()
 }
 
 // relax lifts pauses with hysteresis, since each costs a new fetch: the lane's once half of
-// the slots it held are free, a partition's once half of what it tracked is settled.
+// the slots it held are free, or fewer and no more become free, because the rest fail again and again; a
+// partition's once half of what it tracked is settled.
 func (l *lane) relax() {
 	changed := false
 	if l.saturated && len(l.held) == 0 {
 		used, available := l.share.inUse()
-		if used <= l.usedThen/2 && available >= max(1, l.share.limit/8) {
-			l.saturated, changed = false, true
+		if used != l.usedLast {
+			l.usedLast, l.usedSince = used, time.Now()
 		}
+		enough := used <= l.usedThen/2 || time.Since(l.usedSince) > contentAfter
+		if enough && available >= max(1, l.share.limit/8) {
+			l.saturated, changed = false, true
+			l.notes.over("saturated", "Submits have ended: reading goes on")
+		}
+	}
+	if l.saturated {
+		l.notes.still(slog.LevelInfo, "saturated", pausedText, slog.Int("in_flight", l.usedThen))
 	}
 	for _, p := range l.parts {
 		if _, tracked := p.load(); p.full && tracked <= l.maxTracked/2 {
@@ -43,7 +60,7 @@ func (l *lane) relax() {
 func (l *lane) applyPauses() {
 	var pause, resume []kafka.TopicPartition
 	for _, p := range l.parts {
-		switch want := l.stopping || l.saturated || p.full || p.stopped; {
+		switch want := l.stopping || l.saturated || l.inDoubt() || p.full || p.stopped; {
 		case want && !p.paused:
 			pause = append(pause, l.topicPartition(p))
 		case !want && p.paused:

@@ -64,17 +64,29 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 // once the brokers have it. An invalid task is refused with voicetask.ErrInvalidTask. After any
 // other error the task may or may not have been written: send it again, the id makes that safe.
 func (p *Producer) Send(ctx context.Context, t voicetask.Task, bulk bool) error {
-	if err := t.Validate(); err != nil {
-		return err
-	}
-	value, err := t.MarshalJSON()
+	m, err := p.record(t, bulk)
 	if err != nil {
-		return fmt.Errorf("kafkasrc: task %q: %w", t.ID, err)
+		return err
 	}
 	if !p.begin() {
 		return errClosed
 	}
 	defer p.sends.Done()
+	if err := p.w.send(ctx, m); err != nil {
+		return fmt.Errorf("task %q: %w", t.ID, err)
+	}
+	return nil
+}
+
+// record is t in the message contract.
+func (p *Producer) record(t voicetask.Task, bulk bool) (Message, error) {
+	if err := t.Validate(); err != nil {
+		return Message{}, err
+	}
+	value, err := t.MarshalJSON()
+	if err != nil {
+		return Message{}, fmt.Errorf("kafkasrc: task %q: %w", t.ID, err)
+	}
 	m := Message{
 		Topic:   p.cfg.Topic,
 		Key:     []byte(t.ID),
@@ -84,10 +96,7 @@ func (p *Producer) Send(ctx context.Context, t voicetask.Task, bulk bool) error 
 	if bulk {
 		m.Topic = p.cfg.BulkTopic
 	}
-	if err := p.w.send(ctx, m); err != nil {
-		return fmt.Errorf("task %q: %w", t.ID, err)
-	}
-	return nil
+	return m, nil
 }
 
 // begin counts a Send in, unless Close was called.

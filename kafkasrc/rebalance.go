@@ -20,7 +20,8 @@ func (l *lane) rebalance(_ *kafka.Consumer, ev kafka.Event) error {
 	case kafka.RevokedPartitions:
 		l.revoke(ev.Partitions)
 	}
-	return nil // the client ignores it
+	l.believe() // the brokers have spoken
+	return nil  // the client ignores it
 }
 
 func (l *lane) assign(list []kafka.TopicPartition) {

@@ -35,11 +35,24 @@ type ReplayConfig struct {
 }
 
 // Replay puts dead letters back on the topic they came from, up to those present when it
-// began. Each is written with its original key, value and headers and acknowledged by all
-// replicas before it counts as replayed and its offset is committed; after an error or a
-// cancelled ctx a further Replay goes on from there. Skipped counts what Keep did not choose and
-// records that are no dead letters of this package. Two Replays of one Group at the same
-// time may write records twice, which the task ids make harmless.
+// began, each once. Each is written with its original key, value and headers and acknowledged by
+// all replicas before it counts as replayed and its offset is committed. After an error, a
+// cancelled ctx or a crash a further Replay, with the same Keep and Edit, goes on from there: it
+// first finishes the batch that was interrupted. What was written of that it finds on the topics, by
+// its bytes, and does not write again, also if it is interrupted itself. Skipped counts what Keep did
+// not choose and records that are no dead letters of this package. Brokers that fall silent for a minute
+// (the setting socket.timeout.ms) are an error.
+//
+// Its limits, beyond which a record may be written twice, which the task ids make harmless for as
+// long as the rows of the tasks are kept:
+//
+//   - Two Replays of one Group at the same time know nothing of each other. Run one.
+//   - What an interrupted batch needs is kept beside one of the Group's offsets, and fits there for
+//     topics of about 500 partitions in all (offset.metadata.max.bytes, 4 KiB by default). With more,
+//     an interruption may have a batch, of 500 records or about 16 MiB, written again.
+//   - Brokers forget the offsets of a Group that is not used for offsets.retention.minutes (7 days
+//     by default). Keep dead letters no longer than that, or give each run that comes later a Keep
+//     that looks at HeaderTime.
 func Replay(ctx context.Context, cfg ReplayConfig) (replayed, skipped int, err error) {
 	r, err := newReplay(cfg)
 	if err != nil {
@@ -56,9 +69,7 @@ type replay struct {
 	writer *writer
 	client *reader
 
-	ends      map[int32]int64 // of the partitions that have dead letters to come
-	stored    map[int32]int64 // what the group is to remember
-	committed map[int32]int64 // what it is known to remember
+	todo map[int32]stretch // of each partition of the dead-letter topic
 
 	replayed, skipped int
 }
@@ -81,19 +92,16 @@ func newReplay(cfg ReplayConfig) (*replay, error) {
 	notes := newConditions(slog.New(slog.DiscardHandler))
 	return &replay{
 		cfg: cfg,
-		conf: own.with(settings{"client.id": "kafkasrc"}, settings{
+		conf: own.with(settings{"client.id": "kafkasrc", "socket.timeout.ms": "60000"}, settings{
 			"bootstrap.servers":        strings.Join(cfg.Brokers, ","),
 			"group.id":                 cfg.Group,
-			"enable.auto.commit":       "true",
-			"auto.commit.interval.ms":  "200",
+			"enable.auto.commit":       "false",
 			"enable.auto.offset.store": "false",
 			"auto.offset.reset":        "earliest",
 			"enable.partition.eof":     "true",
 		}),
-		writer:    &writer{name: "replay", conf: writerSettings(cfg.Brokers, own), notes: notes},
-		ends:      map[int32]int64{},
-		stored:    map[int32]int64{},
-		committed: map[int32]int64{},
+		writer: &writer{name: "replay", conf: writerSettings(cfg.Brokers, own), notes: notes},
+		todo:   map[int32]stretch{},
 	}, nil
 }
 
@@ -108,19 +116,22 @@ func (r *replay) run(ctx context.Context) (err error) {
 		_ = r.writer.close(closing) // what counts has been acknowledged
 	}()
 
-	from, err := r.begin(ctx)
-	if err != nil {
-		return fmt.Errorf("kafkasrc: replay of %q: %w", r.cfg.DeadLetterTopic, err)
-	}
-	if len(from) == 0 {
-		return nil
-	}
-	if err := r.client.Assign(from); err != nil {
-		return fmt.Errorf("kafkasrc: replay of %q: %w", r.cfg.DeadLetterTopic, err)
-	}
-	err = r.read(ctx)
-	if err = errors.Join(err, r.remember()); err != nil {
+	if err = r.all(ctx); err != nil {
 		return fmt.Errorf("kafkasrc: replay of %q: %w", r.cfg.DeadLetterTopic, err)
 	}
 	return nil
+}
+
+// all first finishes what was interrupted.
+func (r *replay) all(ctx context.Context) error {
+	interrupted, err := r.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range interrupted {
+		if err := r.finish(ctx, p); err != nil {
+			return err
+		}
+	}
+	return r.inBatches(ctx)
 }

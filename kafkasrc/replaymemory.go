@@ -1,85 +1,94 @@
 package kafkasrc
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 const (
-	// rememberWithin is the time for the last offsets to be committed.
+	// rememberWithin is the time for offsets to be committed.
 	rememberWithin = 30 * time.Second
-	// rememberAsk is how long the client may be silent about that.
-	rememberAsk = 2 * time.Second
+	rememberPause  = 200 * time.Millisecond
 )
 
-// store has the client commit that everything up to tp is dealt with.
-func (r *replay) store(tp kafka.TopicPartition) error {
-	if r.cfg.DryRun {
-		return nil
-	}
-	tp.Offset++
-	stored, err := r.client.StoreOffsets([]kafka.TopicPartition{tp})
-	for _, s := range stored {
-		if s.Error != nil {
-			err = s.Error
-		}
-	}
+// announce has the group remember, before a batch is written, that it is being written and
+// where the topics it goes to ended before. Nothing of the batch counts as done yet.
+func (r *replay) announce(ctx context.Context, batch []*kafka.Message, topics []string) error {
+	ends, err := r.endsOf(topics)
 	if err != nil {
-		return fmt.Errorf("storing the offset: %w", err)
+		return err
 	}
-	r.stored[tp.Partition] = int64(tp.Offset)
-	return nil
+	first := batch[0].TopicPartition
+	for _, m := range batch {
+		if tp := m.TopicPartition; tp.Partition < first.Partition || tp.Partition == first.Partition && tp.Offset < first.Offset {
+			first = tp
+		}
+	}
+	note := newPlan(batch, ends).String()
+	if len(note) > maxPlan {
+		note = "" // brokers would refuse it: an interruption may then write the batch twice
+	}
+	return r.commit(ctx, remembered(first, first.Offset, note))
 }
 
-// remember waits until what was stored is committed: it is the memory of the next Replay. The
-// client tells of its commits; should it miss one, it is given the offsets again, and the
-// brokers are asked.
-func (r *replay) remember() error {
-	askAt := time.Now().Add(rememberAsk)
-	for until := time.Now().Add(rememberWithin); ; {
-		missing := r.missing()
-		switch now := time.Now(); {
-		case len(missing) == 0:
+// remember has the group remember that a batch is dealt with, in one commit for all of its
+// partitions, one of which had the plan.
+func (r *replay) remember(ctx context.Context, batch []*kafka.Message) error {
+	next := map[int32]kafka.TopicPartition{}
+	for _, m := range batch { // those of a partition come in order
+		next[m.TopicPartition.Partition] = remembered(m.TopicPartition, m.TopicPartition.Offset+1, "")
+	}
+	return r.commit(ctx, slices.Collect(maps.Values(next))...)
+}
+
+// rememberPlan does the same for the batch of an interrupted replay, of which records may be gone.
+func (r *replay) rememberPlan(ctx context.Context, p plan) error {
+	var next []kafka.TopicPartition
+	for id, s := range p.batch {
+		at := max(s.to, r.todo[id].from)
+		next = append(next, remembered(kafka.TopicPartition{Topic: &r.cfg.DeadLetterTopic, Partition: id}, kafka.Offset(at), ""))
+	}
+	return r.commit(ctx, next...)
+}
+
+func remembered(tp kafka.TopicPartition, offset kafka.Offset, note string) kafka.TopicPartition {
+	return kafka.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Offset: offset, LeaderEpoch: tp.LeaderEpoch, Metadata: &note}
+}
+
+var errSilent = errors.New("the brokers do not answer")
+
+// commit waits until the brokers have the offsets. The client's own call has no time limit.
+func (r *replay) commit(ctx context.Context, offsets ...kafka.TopicPartition) error {
+	last := errSilent
+	for until := time.Now().Add(rememberWithin); time.Now().Before(until); time.Sleep(rememberPause) {
+		done := make(chan error, 1)
+		go func() { done <- r.commitOnce(offsets) }()
+		select {
+		case last = <-done:
+		case <-time.After(time.Until(until)): // it may hang for good
+		}
+		if last == nil {
 			return nil
-		case now.After(until):
-			return fmt.Errorf("the offsets of group %q were not committed within %v: the next replay will write some records again", r.cfg.Group, rememberWithin)
-		case now.After(askAt):
-			r.askCommitted(missing)
-			askAt = time.Now().Add(rememberAsk)
 		}
-		if ev, ok := r.client.Poll(100).(kafka.OffsetsCommitted); ok {
-			r.noteCommitted(ev)
+		if ctx.Err() != nil {
+			break
 		}
 	}
+	return fmt.Errorf("the offsets of group %q were not committed: %w", r.cfg.Group, last)
 }
 
-// missing are the offsets that are stored and not known to be committed.
-func (r *replay) missing() []kafka.TopicPartition {
-	var list []kafka.TopicPartition
-	for id, offset := range r.stored {
-		if r.committed[id] < offset {
-			list = append(list, kafka.TopicPartition{Topic: &r.cfg.DeadLetterTopic, Partition: id, Offset: kafka.Offset(offset)})
+func (r *replay) commitOnce(offsets []kafka.TopicPartition) error {
+	committed, err := r.client.CommitOffsets(offsets)
+	for _, tp := range committed {
+		if tp.Error != nil {
+			err = tp.Error
 		}
 	}
-	return list
-}
-
-func (r *replay) askCommitted(missing []kafka.TopicPartition) {
-	_, _ = r.client.StoreOffsets(missing) // where that fails the brokers do not know them either
-	if committed, err := r.client.Committed(missing, int(rememberAsk.Milliseconds())); err == nil {
-		r.noteCommitted(kafka.OffsetsCommitted{Offsets: committed})
-	}
-}
-
-func (r *replay) noteCommitted(ev kafka.OffsetsCommitted) {
-	if ev.Error != nil {
-		return // made again
-	}
-	for _, tp := range ev.Offsets {
-		if tp.Error == nil {
-			r.committed[tp.Partition] = int64(tp.Offset)
-		}
-	}
+	return err
 }

@@ -2,145 +2,155 @@ package kafkasrc
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"maps"
+	"slices"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
 
 const (
-	askTimeout  = 10 * time.Second // for what is asked of the brokers at the beginning
 	replayBatch = 500
 	replayBytes = 16 << 20
 )
 
-// begin finds out where to read from, and sets where to end.
-func (r *replay) begin(ctx context.Context) ([]kafka.TopicPartition, error) {
-	topic := r.cfg.DeadLetterTopic
-	timeout := int(askTimeout.Milliseconds())
-	meta, err := r.client.GetMetadata(&topic, false, timeout)
-	if err != nil {
-		return nil, err
-	}
-	var list []kafka.TopicPartition
-	info := meta.Topics[topic]
-	if info.Error.Code() != kafka.ErrNoError {
-		return nil, info.Error
-	}
-	for _, p := range info.Partitions {
-		list = append(list, kafka.TopicPartition{Topic: &topic, Partition: p.ID, Offset: kafka.OffsetInvalid})
-	}
-	if len(list) == 0 {
-		return nil, errors.New("the topic has no partitions")
-	}
-	committed, err := r.client.Committed(list, timeout)
-	switch {
-	case isKafka(err, kafka.ErrGroupIDNotFound): // it remembers nothing yet
-	case err != nil:
-		return nil, err
-	default:
-		list = committed
-	}
-	var from []kafka.TopicPartition
-	for _, tp := range list {
-		if tp.Error != nil && !isKafka(tp.Error, kafka.ErrGroupIDNotFound) {
-			return nil, tp.Error
-		}
-		tp.Error = nil
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		low, high, err := r.client.QueryWatermarkOffsets(topic, tp.Partition, timeout)
-		if err != nil {
-			return nil, err
-		}
-		if start := int64(tp.Offset); start < low || start > high { // none, or of a topic of that name long ago
-			tp.Offset = kafka.Offset(low)
-		}
-		if int64(tp.Offset) < high {
-			r.ends[tp.Partition] = high
-			from = append(from, tp)
-		}
-	}
-	return from, nil
-}
-
-// read takes dead letters up to the ends, in batches.
-func (r *replay) read(ctx context.Context) error {
+// inBatches deals with what is to be done.
+func (r *replay) inBatches(ctx context.Context) error {
 	var batch []*kafka.Message
 	size := 0
-	for len(r.ends) > 0 && ctx.Err() == nil {
-		idle := false
-		switch ev := r.client.Poll(100).(type) {
-		case nil:
-			idle = true
-		case *kafka.Message:
-			id := ev.TopicPartition.Partition
-			end, open := r.ends[id]
-			if open && int64(ev.TopicPartition.Offset) < end {
-				batch = append(batch, ev)
-				size += len(ev.Value)
-			}
-			if int64(ev.TopicPartition.Offset) >= end-1 {
-				delete(r.ends, id)
-			}
-		case kafka.PartitionEOF: // the last offsets may be gaps
-			delete(r.ends, ev.Partition)
-		case kafka.OffsetsCommitted:
-			r.noteCommitted(ev)
-		case kafka.Error:
-			if ev.IsFatal() {
-				return ev
-			}
+	return r.read(ctx, r.todo, func(m *kafka.Message, wait bool) error {
+		if m != nil {
+			batch = append(batch, m)
+			size += len(m.Value)
 		}
-		if idle || len(r.ends) == 0 || len(batch) >= replayBatch || size >= replayBytes {
-			if err := r.write(ctx, batch); err != nil {
-				return err
-			}
-			batch, size = nil, 0
+		if len(batch) == 0 || !wait && len(batch) < replayBatch && size < replayBytes {
+			return nil
+		}
+		err := r.write(ctx, batch, nil)
+		batch, size = nil, 0
+		return err
+	})
+}
+
+// read takes the dead letters of a list, one by one. It says when no more are there at the
+// moment, or at all; then there may be none.
+func (r *replay) read(ctx context.Context, list map[int32]stretch, take func(m *kafka.Message, wait bool) error) error {
+	open := map[int32]int64{} // the ends that are to be reached
+	var from []kafka.TopicPartition
+	for id, s := range list {
+		if s.from < s.to {
+			open[id] = s.to
+			from = append(from, kafka.TopicPartition{Topic: &r.cfg.DeadLetterTopic, Partition: id, Offset: kafka.Offset(s.from)})
 		}
 	}
-	if len(r.ends) > 0 {
-		return context.Cause(ctx)
+	if len(open) == 0 {
+		return nil
+	}
+	if err := r.client.Assign(from); err != nil {
+		return err
+	}
+	brokers := r.listen()
+	for len(open) > 0 {
+		ev, err := brokers.next(ctx)
+		if err != nil {
+			return err
+		}
+		var m *kafka.Message
+		switch ev := ev.(type) {
+		case *kafka.Message:
+			id, offset := ev.TopicPartition.Partition, int64(ev.TopicPartition.Offset)
+			end, is := open[id]
+			if is && offset < end {
+				m = ev
+			}
+			if offset >= end-1 {
+				delete(open, id)
+			}
+		case kafka.PartitionEOF: // the last offsets may be gaps
+			delete(open, ev.Partition)
+		}
+		if err := take(m, ev == nil || len(open) == 0); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// write puts a batch back, and remembers what was acknowledged.
-func (r *replay) write(ctx context.Context, batch []*kafka.Message) error {
-	chosen := make([]bool, len(batch))
-	sent := make([]delivery, len(batch))
-	n, err := 0, error(nil) // n records are on their way, or need no way
-	for ; n < len(batch) && err == nil; n++ {
-		var out Message
-		if out, chosen[n] = r.choose(messageOf(batch[n])); !chosen[n] || r.cfg.DryRun {
+// write puts a batch back, and has the group remember it. Where another replay was interrupted
+// in it, there is its plan.
+func (r *replay) write(ctx context.Context, batch []*kafka.Message, begun *plan) error {
+	out, err := r.chosen(batch)
+	if err != nil {
+		return err
+	}
+	chosen := len(out)
+	switch {
+	case r.cfg.DryRun:
+		r.replayed, r.skipped = r.replayed+chosen, r.skipped+len(batch)-chosen
+		return nil
+	case begun != nil:
+		out, err = r.unwritten(ctx, *begun, out)
+	case chosen > 0:
+		err = r.announce(ctx, batch, topicsOf(out))
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.send(ctx, out); err != nil {
+		return err
+	}
+	if begun != nil {
+		err = r.rememberPlan(ctx, *begun)
+	} else {
+		err = r.remember(ctx, batch)
+	}
+	if err != nil {
+		return err
+	}
+	r.replayed, r.skipped = r.replayed+chosen, r.skipped+len(batch)-chosen
+	return nil
+}
+
+// chosen returns what is to be written of a batch.
+func (r *replay) chosen(batch []*kafka.Message) (out []Message, err error) {
+	for _, m := range batch {
+		record, is := r.choose(messageOf(m))
+		if !is {
 			continue
 		}
-		if err = checkTopic(out.Topic); err != nil {
-			err = fmt.Errorf("the topic that ReplayConfig.Edit returned %w", err)
-			break
+		if err := checkTopic(record.Topic); err != nil {
+			return nil, fmt.Errorf("the topic that ReplayConfig.Edit returned %w", err)
 		}
-		if sent[n], err = r.writer.enqueue(out); err != nil {
-			break
-		}
+		out = append(out, record)
 	}
-	for i, m := range batch[:n] {
-		if sent[i].on != nil {
-			if aerr := r.writer.await(ctx, sent[i]); aerr != nil {
-				return aerr
-			}
+	return out, nil
+}
+
+// send writes records and waits until all of them are acknowledged.
+func (r *replay) send(ctx context.Context, out []Message) error {
+	sent := make([]delivery, 0, len(out))
+	var err error
+	for _, m := range out {
+		var d delivery
+		if d, err = r.writer.enqueue(m); err != nil {
+			break
 		}
-		if chosen[i] {
-			r.replayed++
-		} else {
-			r.skipped++
-		}
-		if serr := r.store(m.TopicPartition); serr != nil {
-			return serr
+		sent = append(sent, d)
+	}
+	for _, d := range sent {
+		if aerr := r.writer.await(ctx, d); err == nil {
+			err = aerr
 		}
 	}
 	return err
+}
+
+func topicsOf(out []Message) []string {
+	topics := map[string]struct{}{}
+	for _, m := range out {
+		topics[m.Topic] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(topics))
 }
 
 // choose returns the record that a dead letter stands for, if it is to be written.

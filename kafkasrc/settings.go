@@ -18,6 +18,7 @@ var (
 		"metadata.broker.list": "set Brokers",
 		"log.queue":            "logs go to Logger",
 		"default.topic.config": "set its settings themselves",
+		"plugin.library.paths": "a plugin could change what is relied on here",
 	}
 	refusedReading = map[string]string{
 		"group.id":                 "set Group",
@@ -29,14 +30,14 @@ var (
 		"enable.partition.eof":     "it is set as needed",
 	}
 	refusedGroup = map[string]string{
-		"group.protocol": "set GroupProtocol",
+		"group.protocol":      "set GroupProtocol",
+		"group.protocol.type": "consumers are what the group consists of",
 	}
 	// The brokers decide these for a group of the KIP-848 protocol; librdkafka refuses them too.
 	refusedKIP848 = map[string]string{
 		"session.timeout.ms":            `brokers decide it with GroupProtocol "consumer"`,
 		"heartbeat.interval.ms":         `brokers decide it with GroupProtocol "consumer"`,
 		"partition.assignment.strategy": `brokers decide it with GroupProtocol "consumer"; see group.remote.assignor`,
-		"group.protocol.type":           `it has no meaning with GroupProtocol "consumer"`,
 	}
 	refusedWriting = map[string]string{
 		"enable.idempotence":         "records are written idempotently",
@@ -50,6 +51,14 @@ var (
 	refusedDeadLetters = map[string]string{
 		"message.timeout.ms":  "a dead letter is tried again after 30 s",
 		"delivery.timeout.ms": "a dead letter is tried again after 30 s",
+	}
+	// Settings of which only some values are refused.
+	refusedValues = map[string]struct {
+		good func(value string) bool
+		why  string
+	}{
+		"isolation.level":         {func(v string) bool { return v == "read_committed" }, `only "read_committed" is possible: what a producer takes back is no task`},
+		"auto.commit.interval.ms": {func(v string) bool { n, err := strconv.Atoi(v); return err == nil && n > 0 }, "without an interval above 0 nothing is ever committed"},
 	}
 )
 
@@ -72,6 +81,9 @@ func parseSettings(in map[string]any, refused ...map[string]string) (settings, e
 		value, ok := settingText(in[key])
 		if !ok {
 			return nil, fmt.Errorf("setting %q is a %T: use a string, a bool or a number", key, in[key])
+		}
+		if r, ok := refusedValues[key]; ok && !r.good(value) {
+			return nil, fmt.Errorf("setting %q is refused with that value: %s", key, r.why)
 		}
 		out[key] = value
 	}
@@ -127,14 +139,23 @@ func (s settings) config(logs chan kafka.LogEvent) *kafka.ConfigMap {
 	return &m
 }
 
-// consumerSettings are those of a lane that reads topic for group.
+// consumerSettings are those of a lane that reads topic for group. The client reads little ahead
+// of the slots: each pause throws away what it has read, and by default that would be up to
+// 100,000 records a partition, fetched anew at each resume. It looks again after 10 ms, not
+// after 1 s, whether there is room, or so short a queue would run dry.
 func (c Config) consumerSettings(own settings, group string) settings {
 	def := settings{
 		"client.id":                          "kafkasrc",
 		"max.poll.interval.ms":               "60000",
+		"queued.min.messages":                "1000",
 		"queued.max.messages.kbytes":         "16384",
+		"fetch.message.max.bytes":            "131072", // a partition; a larger record comes by itself
+		"fetch.queue.backoff.ms":             "10",
 		"topic.metadata.refresh.interval.ms": "30000", // finds a topic that is created later
-		"auto.commit.interval.ms":            "250",   // what is settled since comes again after a crash
+		"auto.commit.interval.ms":            "100",   // what is settled since comes again after a crash
+	}
+	if _, ok := own["max.partition.fetch.bytes"]; ok {
+		delete(def, "fetch.message.max.bytes") // two names of one setting
 	}
 	must := settings{
 		"bootstrap.servers":        strings.Join(c.Brokers, ","),

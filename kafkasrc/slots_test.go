@@ -1,6 +1,7 @@
 package kafkasrc
 
 import (
+	"math/rand/v2"
 	"sync"
 	"testing"
 )
@@ -70,5 +71,53 @@ func TestSlotsTogether(t *testing.T) {
 	work.Wait()
 	if s.free != n {
 		t.Errorf("%d slots free in the end", s.free)
+	}
+}
+
+// TestShares has both lanes with more to do than there are slots, for each BulkShare: the bulk
+// lane holds its share of the slots at most, and, once the normal lane is quiet, just that.
+func TestShares(t *testing.T) {
+	const inFlight, rounds = 100, 200_000
+	for _, bulkShare := range []float64{0.01, 0.1, 0.25, 0.5, 0.9, 1} {
+		cfg := valid()
+		cfg.InFlight, cfg.BulkShare = inFlight, bulkShare
+		consumer, err := NewConsumer(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		normal, bulk := consumer.lanes[0].share, consumer.lanes[1].share
+		rnd := rand.New(rand.NewPCG(1, uint64(100*bulkShare)))
+		var held []*share
+		most, sum := 0, 0
+		step := func(backlog ...*share) { // a slot becomes free, and both want it
+			if n := len(held); n > 0 {
+				i := rnd.IntN(n)
+				held[i].give()
+				held[i] = held[n-1]
+				held = held[:n-1]
+			}
+			for _, i := range rnd.Perm(len(backlog)) {
+				for backlog[i].take() {
+					held = append(held, backlog[i])
+				}
+			}
+			used, _ := bulk.inUse()
+			most, sum = max(most, used), sum+used
+		}
+		for range rounds {
+			step(normal, bulk)
+		}
+		want := int(bulkShare * inFlight)
+		if used, _ := normal.inUse(); most > want || used < inFlight-want {
+			t.Errorf("share %v: bulk held up to %d of %d slots, normal has %d", bulkShare, most, inFlight, used)
+		}
+		normal.leave()
+		sum = 0
+		for range rounds {
+			step(bulk)
+		}
+		if mean := float64(sum) / rounds; mean < 0.98*float64(want) || mean > float64(want) {
+			t.Errorf("share %v: alone, bulk held %.1f slots on average, want %d", bulkShare, mean, want)
+		}
 	}
 }

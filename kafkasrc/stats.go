@@ -13,6 +13,8 @@ type Stats struct {
 	Received, Submitted, DeadLettered int64
 	// Retries counts Submits that failed and were tried again.
 	Retries int64
+	// Panics counts calls of Submitter, Fallback and (within its 30 s) Decode that panicked.
+	Panics int64
 	// InFlight is how many records are in hand.
 	InFlight int64
 	// Lag is how many offsets of the assigned partitions are not settled, as far as the
@@ -27,7 +29,7 @@ type Stats struct {
 
 // counters are what the lanes count together.
 type counters struct {
-	received, submitted, deadLettered, retries atomic.Int64
+	received, submitted, deadLettered, retries, panics atomic.Int64
 }
 
 // laneState is how one lane stands.
@@ -44,6 +46,7 @@ func (c *Consumer) Stats() Stats {
 		Submitted:      c.count.submitted.Load(),
 		DeadLettered:   c.count.deadLettered.Load(),
 		Retries:        c.count.retries.Load(),
+		Panics:         c.count.panics.Load(),
 		FallbackActive: c.failover.active.Load(),
 	}
 	for _, l := range c.lanes {

@@ -25,7 +25,7 @@ func (l *lane) finish(cancelWork context.CancelCauseFunc) error {
 		l.receive(l.client.Poll(int(heldPollTimeout.Milliseconds())))
 		l.storeOffsets()
 	}
-	close(l.jobs) // nothing is started while stopping
+	l.crew.end() // nothing is started while stopping
 	cut := l.state.inFlight.Load()
 	cancelWork(errDrained)
 	if cut > 0 {
@@ -36,7 +36,7 @@ func (l *lane) finish(cancelWork context.CancelCauseFunc) error {
 	if left := l.state.inFlight.Load(); left > 0 {
 		return fmt.Errorf("%d records were still in hand after the drain timeout of %v and do not heed their context; they come again", left, l.drain)
 	}
-	l.workers.Wait()
+	l.crew.all.Wait()
 	if cut > 0 {
 		return fmt.Errorf("%d records were still in hand after the drain timeout of %v; they come again", cut, l.drain)
 	}
