@@ -35,12 +35,15 @@ func main() {
 	flag.BoolVar(&o.kafkaOnly, "kafka-only", false, "measure the consumer only")
 	side := flag.String("side", "", "internal: be one side of the comparison")
 	address := flag.String("address", "", "internal: of the server")
+	group := flag.String("group", "", "internal: the consumer group")
 	testingInit()
 	flag.Parse()
 	var err error
 	switch {
 	case *side == sideBroker:
 		err = runBroker()
+	case strings.HasPrefix(*side, sideKafka):
+		err = beKafkaSide(*side, *address, *group)
 	case *side != "":
 		err = runSide(*side, *address)
 	default:

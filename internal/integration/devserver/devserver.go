@@ -38,7 +38,7 @@ func Start(ctx context.Context, flags ...string) (*testsuite.DevServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute) // a busy machine is no failure
 	defer cancel()
 	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	server, err := testsuite.StartDevServer(ctx, testsuite.DevServerOptions{

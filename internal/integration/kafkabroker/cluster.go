@@ -30,6 +30,8 @@ type Cluster interface {
 	MoveCoordinators(ctx context.Context) error
 	// Slow delays whatever brokers send through the flaky network; 0 ends it.
 	Slow(d time.Duration)
+	// Delayed counts the sendings that Slow has delayed.
+	Delayed() int64
 	// Cut breaks every connection through the flaky network and returns how many there were.
 	Cut() int
 	// Generation is the group's generation (classic) or epoch (KIP-848), as the brokers have it.

@@ -3,6 +3,7 @@ package kafkabroker
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 
@@ -48,8 +49,17 @@ func (a *Apache) healthy(ctx context.Context) error {
 }
 
 func (a *Apache) ailing(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
+	for _, n := range a.nodes { // one that has just registered may not listen yet
+		for name, addr := range n.addrs {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return fmt.Sprintf("broker %d, listener %s: %v", n.id, name, err)
+			}
+			_ = c.Close()
+		}
+	}
 	meta, err := a.admin.Metadata(ctx)
 	if err != nil {
 		return err.Error()
@@ -67,46 +77,61 @@ func (a *Apache) ailing(ctx context.Context) string {
 	return ""
 }
 
-// MoveLeaders makes the next replica of each partition the preferred one, and has it elected.
+// MoveLeaders makes the next replica of each partition the preferred one, and has it elected. What
+// brokers refuse or do not answer is asked again for some minutes: others trouble them too.
 func (a *Apache) MoveLeaders(ctx context.Context, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	want := map[int32]int32{}
+	for {
+		err := a.moveLeaders(ctx, topic, want)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("kafkabroker: moving the leaders of %q: %w", topic, err)
+		}
+	}
+}
+
+// moveLeaders asks once. want is filled at the first answer: the leader that each partition is to have.
+func (a *Apache) moveLeaders(ctx context.Context, topic string, want map[int32]int32) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	meta, err := a.admin.Metadata(ctx, topic)
 	if err != nil {
 		return err
 	}
 	var to kadm.AlterPartitionAssignmentsReq
-	want, set := map[int32]int32{}, kadm.TopicsSet{}
+	moved, set := 0, kadm.TopicsSet{}
 	for id, p := range meta.Topics[topic].Partitions {
 		i := slices.Index(p.Replicas, p.Leader)
-		order := slices.Concat(p.Replicas[i+1:], p.Replicas[:i+1])
-		want[id] = order[0]
-		to.Assign(topic, id, order)
+		if i < 0 {
+			continue // it has no leader just now
+		}
+		if _, known := want[id]; !known {
+			want[id] = p.Replicas[(i+1)%len(p.Replicas)]
+		}
+		if p.Leader == want[id] {
+			moved++
+			continue
+		}
+		i = max(slices.Index(p.Replicas, want[id]), 0)
+		to.Assign(topic, id, slices.Concat(p.Replicas[i:], p.Replicas[:i]))
 		set.Add(topic, id)
 	}
-	if len(want) == 0 {
-		return fmt.Errorf("kafkabroker: no topic %q", topic)
+	if n := len(meta.Topics[topic].Partitions); n > 0 && moved == n {
+		return nil
 	}
 	if _, err := a.admin.AlterPartitionAssignments(ctx, to); err != nil {
 		return err
 	}
-	for until := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		_, _ = a.admin.ElectLeaders(ctx, kadm.ElectPreferredReplica, set) // what it leaves out is tried again
-		meta, err := a.admin.Metadata(ctx, topic)
-		if err != nil {
-			return err
-		}
-		moved := 0
-		for id, p := range meta.Topics[topic].Partitions {
-			if p.Leader == want[id] {
-				moved++
-			}
-		}
-		if moved == len(want) {
-			return nil
-		}
-		if time.Now().After(until) {
-			return fmt.Errorf("kafkabroker: %d of %d leaders of %q moved", moved, len(want), topic)
-		}
+	if _, err := a.admin.ElectLeaders(ctx, kadm.ElectPreferredReplica, set); err != nil {
+		return err
 	}
+	return fmt.Errorf("%d of %d have moved so far", moved, len(meta.Topics[topic].Partitions))
 }
 
 // MoveCoordinators moves the leaders of the topic in which groups keep their state.

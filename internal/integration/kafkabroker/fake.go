@@ -3,6 +3,7 @@ package kafkabroker
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -30,7 +31,7 @@ func StartFake(brokers int, opts ...kfake.Opt) (*Fake, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.client, err = kgo.NewClient(kgo.SeedBrokers(f.ListenAddrs()...)); err != nil {
+	if f.client, err = kgo.NewClient(kgo.SeedBrokers(f.ListenAddrs()...), kgo.MetadataMinAge(100*time.Millisecond)); err != nil {
 		f.Cluster.Close()
 		return nil, err
 	}

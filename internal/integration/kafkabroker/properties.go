@@ -48,14 +48,14 @@ func (n *node) properties() []byte {
 		"message.max.bytes":                        "20971520",
 		"replica.fetch.max.bytes":                  "25000000",
 		"replica.lag.time.max.ms":                  "10000",
-		"broker.session.timeout.ms":                "6000",
-		"broker.heartbeat.interval.ms":             "1000",
+		"broker.session.timeout.ms":                "4000", // a killed broker is replaced before groups' sessions end
+		"broker.heartbeat.interval.ms":             "500",
 		"log.cleaner.enable":                       "false",
 
 		"group.initial.rebalance.delay.ms":         "0",
 		"group.min.session.timeout.ms":             "1000",
 		"group.consumer.min.session.timeout.ms":    "1000",
-		"group.consumer.session.timeout.ms":        "6000",
+		"group.consumer.session.timeout.ms":        "15000",
 		"group.consumer.min.heartbeat.interval.ms": "200",
 		"group.consumer.heartbeat.interval.ms":     "500",
 

@@ -10,7 +10,8 @@ import (
 
 // trouble is what a network does to the connections through it.
 type trouble struct {
-	delay atomic.Int64 // nanoseconds, before whatever a broker sends
+	delay   atomic.Int64 // nanoseconds, before whatever a broker sends
+	delayed atomic.Int64 // how often that was
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -50,7 +51,15 @@ func (t *trouble) drop(c net.Conn) {
 	_ = c.Close() // it may be closed already
 }
 
-func (t *trouble) hold() { time.Sleep(time.Duration(t.delay.Load())) }
+func (t *trouble) hold() {
+	if d := t.delay.Load(); d > 0 {
+		t.delayed.Add(1)
+		time.Sleep(time.Duration(d))
+	}
+}
+
+// Delayed counts what was sent late so far.
+func (t *trouble) Delayed() int64 { return t.delayed.Load() }
 
 // end cuts and lets no connection through any more.
 func (t *trouble) end() {
@@ -60,10 +69,18 @@ func (t *trouble) end() {
 	t.Cut()
 }
 
-// listen is net.Listen for a broker in this process.
-func (t *trouble) listen(network, address string) (net.Listener, error) {
-	l, err := net.Listen(network, address)
-	return troubledListener{l, t}, err
+// listen is net.Listen for a broker in this process. One that names no port gets one to which it can
+// come back.
+func (t *trouble) listen(network, address string) (l net.Listener, err error) {
+	if _, port, _ := net.SplitHostPort(address); port == "0" {
+		l, err = listenLow()
+	} else {
+		l, err = net.Listen(network, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return troubledListener{l, t}, nil
 }
 
 type troubledListener struct {

@@ -70,6 +70,8 @@ func config(c *world, s voicetask.Submitter) kafkasrc.Config {
 		Group:      c.group,
 		Submitter:  s,
 		Librdkafka: map[string]any{"topic.metadata.refresh.interval.ms": 300},
+		// Also what the client gets to leave the group: a busy machine is no unclean stop.
+		DrainTimeout: patience / 3,
 	}
 }
 
@@ -124,9 +126,15 @@ const patience = 90 * time.Second
 // eventually waits for ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for until := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+	within(t, patience, what, ok)
+}
+
+// within waits for ok, but no longer than limit.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for until := time.Now().Add(limit); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatalf("after %v still not: %s", patience, what)
+			t.Fatalf("after %v still not: %s", limit, what)
 		}
 	}
 }

@@ -2,54 +2,85 @@ package kafkasrc_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/superservices/voice/kafkasrc"
 	"github.com/superservices/voice/voicetask"
 )
 
-// envMember makes the test's binary a consumer: the setting is its brokers.
+// envMember makes the test's binary a consumer: the setting is its memberConfig.
 const envMember = "KAFKA_MEMBER"
 
-// runMember consumes until SIGTERM. Each task it accepts is a line in a file that outlives it.
-func runMember(brokers string) int {
+// A memberConfig is what a consumer in a process of its own is told at its start.
+type memberConfig struct {
+	Brokers            []string
+	Topic, Group       string
+	Protocol, Strategy string
+	Bulk               bool
+	InFlight           int
+	Ledger             string        // a line for each task that was accepted; "" is none
+	Submit             time.Duration // each takes between 0 and twice this
+	Down               bool          // Submit fails, until the parent says "up"
+	Temporal, Rows     string        // submit to this server, with rows in this file; "" is nowhere
+	MaxPollInterval    time.Duration
+	Session            time.Duration // of a classic group; 0 is 6 s
+}
+
+// A report is what a member says of itself, several times a second.
+type report struct {
+	Resident   int64 // bytes of its memory
+	Goroutines int
+	Accepted   int64
+	Stats      kafkasrc.Stats
+}
+
+// reportEvery is how often a member reports.
+const reportEvery = 250 * time.Millisecond
+
+// runMember consumes until SIGTERM. It outlives nothing: what it accepted is in a file.
+func runMember(text string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	ledger, err := os.OpenFile(os.Getenv("MEMBER_LEDGER"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		log.Error("ledger", "error", err)
+	var told memberConfig
+	if err := json.Unmarshal([]byte(text), &told); err != nil {
+		log.Error("settings", "error", err)
 		return 1
 	}
-	cfg := kafkasrc.Config{
-		Brokers: strings.Split(brokers, ","), Topic: os.Getenv("MEMBER_TOPIC"), Group: os.Getenv("MEMBER_GROUP"),
-		GroupProtocol: os.Getenv("MEMBER_PROTOCOL"), NoBulk: true, InFlight: 32, Logger: log,
-		Librdkafka: map[string]any{"topic.metadata.refresh.interval.ms": 1000, "max.poll.interval.ms": 30000},
-		Submitter: submitFunc(func(_ context.Context, t voicetask.Task) error {
-			time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
-			_, err := ledger.WriteString(t.ID + "\n")
-			return err
-		}),
+	engine := &memberEngine{took: told.Submit}
+	engine.down.Store(told.Down)
+	var err error
+	if told.Ledger != "" {
+		if engine.ledger, err = openLedger(told.Ledger); err != nil {
+			log.Error("ledger", "error", err)
+			return 1
+		}
 	}
-	if cfg.GroupProtocol == "classic" {
-		cfg.Librdkafka["session.timeout.ms"], cfg.Librdkafka["heartbeat.interval.ms"] = 6000, 500
-		cfg.Librdkafka["partition.assignment.strategy"] = os.Getenv("MEMBER_STRATEGY")
+	if told.Temporal != "" {
+		if engine.host, err = told.host(); err != nil {
+			log.Error("host", "error", err)
+			return 1
+		}
 	}
-	consumer, err := kafkasrc.NewConsumer(cfg)
+	consumer, err := kafkasrc.NewConsumer(told.consumer(engine, log))
 	if err != nil {
 		log.Error("config", "error", err)
 		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go engine.obey()
+	go engine.report(consumer)
 	if err := consumer.Run(ctx); err != nil {
 		log.Error("run", "error", err)
 		return 1
@@ -57,72 +88,87 @@ func runMember(brokers string) int {
 	return 0
 }
 
-// A member is a consumer in a process of its own.
-type member struct {
-	cmd  *exec.Cmd
-	log  *logBuffer
-	done chan error
-}
-
-// crew starts members of one group, which write into one folder.
-type crew struct {
-	w                  *world
-	dir                string
-	protocol, strategy string
-}
-
-func (c *crew) join(t *testing.T) *member {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+func (told memberConfig) consumer(engine *memberEngine, log *slog.Logger) kafkasrc.Config {
+	cfg := kafkasrc.Config{
+		Brokers: told.Brokers, Topic: told.Topic, Group: told.Group, GroupProtocol: told.Protocol,
+		NoBulk: !told.Bulk, InFlight: told.InFlight, Logger: log, Submitter: engine,
+		Librdkafka: map[string]any{"topic.metadata.refresh.interval.ms": 1000, "max.poll.interval.ms": told.MaxPollInterval.Milliseconds()},
 	}
-	m := &member{cmd: exec.Command(self), log: &logBuffer{}, done: make(chan error, 1)}
-	m.cmd.Env = append(os.Environ(), envMember+"="+strings.Join(c.w.FlakyAddrs(), ","), "MEMBER_TOPIC="+c.w.topic, "MEMBER_GROUP="+c.w.group,
-		"MEMBER_PROTOCOL="+c.protocol, "MEMBER_STRATEGY="+c.strategy, "MEMBER_LEDGER="+filepath.Join(c.dir, "accepted"))
-	m.cmd.Stderr = m.log
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := m.cmd.Start(); err != nil {
-		t.Fatal(err)
+	if told.Protocol == "classic" {
+		cfg.Librdkafka["session.timeout.ms"], cfg.Librdkafka["heartbeat.interval.ms"] = cmp.Or(told.Session, 6*time.Second).Milliseconds(), 500
+		cfg.Librdkafka["partition.assignment.strategy"] = told.Strategy
 	}
-	go func() { m.done <- m.cmd.Wait() }()
-	t.Cleanup(func() { _ = m.cmd.Process.Kill() }) // it has ended, mostly
-	eventually(t, "the new member has partitions", func() bool { return strings.Contains(m.log.String(), "partitions assigned") })
-	return m
+	return cfg
 }
 
-func (m *member) signal(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if err := m.cmd.Process.Signal(sig); err != nil {
-		t.Errorf("%v: %v", sig, err)
-	}
+// A memberEngine stands for Temporal: it takes its time, and may be down. One with a host leaves
+// it to that.
+type memberEngine struct {
+	took     time.Duration
+	ledger   *os.File
+	host     voicetask.Submitter // nil: there is none
+	down     atomic.Bool
+	accepted atomic.Int64
 }
 
-// end sends sig and waits for the process.
-func (m *member) end(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	m.signal(t, sig)
-	select {
-	case err := <-m.done:
-		if sig == syscall.SIGTERM && err != nil {
-			t.Logf("a member that left: %v\n%s", err, m.log.String())
+func (e *memberEngine) Submit(ctx context.Context, t voicetask.Task) error {
+	if e.took > 0 {
+		select {
+		case <-time.After(rand.N(2 * e.took)):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-	case <-time.After(patience):
-		t.Errorf("a member does not end after %v\n%s", sig, m.log.String())
+	}
+	if e.down.Load() {
+		return errDown
+	}
+	if e.host != nil {
+		if err := e.host.Submit(ctx, t); err != nil {
+			return err
+		}
+	}
+	e.accepted.Add(1)
+	if e.ledger == nil {
+		return nil
+	}
+	return enter(e.ledger, t.ID)
+}
+
+// openLedger opens a file into which all members write, a line for each thing they did.
+func openLedger(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+func enter(ledger *os.File, id string) error {
+	_, err := fmt.Fprintf(ledger, "%d %s\n", os.Getpid(), id)
+	return err
+}
+
+// obey does what the parent says, a word a line.
+func (e *memberEngine) obey() {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		e.down.Store(lines.Text() == "down")
 	}
 }
 
-// accepted counts the lines of the ledger by task.
-func (c *crew) accepted(t *testing.T) map[string]int {
-	t.Helper()
-	f, err := os.Open(filepath.Join(c.dir, "accepted"))
+func (e *memberEngine) report(c *kafkasrc.Consumer) {
+	out := json.NewEncoder(os.Stdout)
+	for {
+		r := report{Resident: resident(), Goroutines: runtime.NumGoroutine(), Accepted: e.accepted.Load(), Stats: c.Stats()}
+		if out.Encode(r) != nil {
+			return // nobody listens any more
+		}
+		time.Sleep(reportEvery)
+	}
+}
+
+// resident is this process's memory in bytes, as Linux counts it; 0 elsewhere.
+func resident() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
-		t.Fatal(err)
+		return 0
 	}
-	defer f.Close()
-	out := map[string]int{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		out[lines.Text()]++
-	}
-	return out
+	var size, pages int64
+	_, _ = fmt.Fscan(strings.NewReader(string(b)), &size, &pages)
+	return pages * int64(os.Getpagesize())
 }

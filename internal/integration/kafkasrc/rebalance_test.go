@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,9 @@ func TestRebalance(t *testing.T) {
 			}
 			first := consumer()
 			stable(t, c, 1)
+			var began []int // each round, with so many records written
 			for round := range 3 {
+				began = append(began, len(f.records()))
 				eventually(t, "the first works", func() bool { return first.Stats().Submitted > 50 })
 				second := consumer()
 				stable(t, c, 2)
@@ -76,16 +79,19 @@ func TestRebalance(t *testing.T) {
 			s.wantAccepted(t, ids(records))
 			wantCommitted(t, c, c.group, c.topic)
 			w.wantSeen(t, 100)
-			again := 0
-			for _, id := range ids(records) {
-				again += s.count(id) - 1
+			// What was in hand ended and was committed before the partition went. The group may refuse
+			// a commit in a rebalance, which repeats all since the last one; that is rare, while
+			// without the drain every round repeats what was in hand.
+			repeated := make([]int, len(began))
+			for round, from := range began {
+				for _, id := range ids(records[from:append(began, len(records))[round+1]]) {
+					repeated[round] += s.count(id) - 1
+				}
 			}
-			// What was in hand ended and was committed before the partition went. A commit that
-			// the group refuses in a rebalance may repeat some; without the drain it is far more.
-			if again*100 > len(records) {
-				t.Errorf("%d of %d accepted more than once: rebalances do not drain", again, len(records))
+			t.Logf("of %d records the rounds repeated %v", len(records), repeated)
+			if slices.Sort(repeated); repeated[1] > 3 {
+				t.Error("more than one round repeated what was in hand: rebalances do not drain")
 			}
-			t.Logf("%d of %d accepted more than once", again, len(records))
 		})
 	}
 }
@@ -149,12 +155,12 @@ func TestInjectedLost(t *testing.T) {
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	r := start(t, cfg)
 	const times = 3
-	for i := range times {
-		before := s.total()
+	for range times {
+		before, lost := s.total(), strings.Count(log.String(), "lost=true")
 		eventually(t, "progress", func() bool { return s.total() > before+200 })
 		fault := c.fake(t).Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: c.group, TopLevel: true, Err: kerr.FencedMemberEpoch})
 		eventually(t, "fenced", func() bool { return fault.Hits() > 0 })
-		eventually(t, "partitions lost", func() bool { return strings.Count(log.String(), "lost=true") == i+1 })
+		eventually(t, "partitions lost", func() bool { return strings.Count(log.String(), "lost=true") > lost })
 	}
 	records := f.end()
 	eventually(t, "all accepted", func() bool { return s.total() == len(records) })
@@ -182,11 +188,13 @@ func TestInjectedPausedAndLost(t *testing.T) {
 	var log logBuffer
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	r := start(t, cfg)
-	for i := range 2 {
+	for range 2 {
 		eventually(t, "paused", func() bool { return r.Stats().Paused })
+		before := len(log.String())
 		c.fake(t).Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ConsumerGroupHeartbeat}, Group: c.group, TopLevel: true, Err: kerr.FencedMemberEpoch})
 		eventually(t, "assigned again", func() bool {
-			return strings.Count(log.String(), "lost=true") == i+1 && strings.Count(log.String(), `partitions="[0 1 2 3]"`) == 2*i+3
+			_, behind, lost := strings.Cut(log.String()[before:], "lost=true")
+			return lost && strings.Contains(behind, `partitions="[0 1 2 3]"`)
 		})
 	}
 	if st := r.Stats(); s.total() != 0 || !st.Paused || st.InFlight != 4 {
@@ -207,6 +215,27 @@ func TestIdleMember(t *testing.T) {
 		r := start(t, config(c, &submitter{}))
 		eventually(t, fmt.Sprintf("consumer %d is ready", i+1), func() bool { return r.Stats().Ready })
 	}
+}
+
+// TestInjectedForeignStrategy has a consumer come to a group whose members share out partitions in
+// another way, as consumers of other libraries do by default: the brokers keep it out, it says so,
+// and joins once they are gone.
+func TestInjectedForeignStrategy(t *testing.T) {
+	c := injectable(t)
+	old := config(c, &submitter{})
+	old.Librdkafka["partition.assignment.strategy"] = "range"
+	first := start(t, old)
+	eventually(t, "the first has joined", func() bool { return first.Stats().Ready })
+	var log logBuffer
+	cfg := config(c, &submitter{})
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	second := start(t, cfg)
+	eventually(t, "the second says why it does not join", func() bool { return strings.Contains(log.String(), "Inconsistent group protocol") })
+	if st := second.Stats(); st.Ready {
+		t.Errorf("kept out, it says of itself: %+v", st)
+	}
+	first.mustStop(t)
+	eventually(t, "the second joins", func() bool { return second.Stats().Ready })
 }
 
 // TestBulk fills the bulk lane with slow tasks: the main one keeps its part of the slots.

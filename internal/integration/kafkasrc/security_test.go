@@ -61,6 +61,7 @@ func TestSecurity(t *testing.T) {
 			s := &submitter{}
 			cfg.Submitter = s
 			if c.passes {
+				cfg.DrainTimeout = patience / 3 // as in config
 				passSecured(t, w, c.addrs, c.conf)
 			} else {
 				produce(t, w, w.tasks("never", 5)...)

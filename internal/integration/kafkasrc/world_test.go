@@ -2,6 +2,7 @@ package kafkasrc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -131,12 +133,21 @@ func (w *world) createTopic(t *testing.T, name string, partitions int32, conf ma
 	for k, v := range conf {
 		set[k] = &v
 	}
-	if _, err := w.Admin().CreateTopic(t.Context(), partitions, kafkabroker.Replicas(w), set, name); err != nil {
+	// It is the test's own: where it is there, a try whose answer came too late has made it.
+	if _, err := w.Admin().CreateTopic(t.Context(), partitions, kafkabroker.Replicas(w), set, name); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		t.Fatalf("creating %s: %v", name, err)
 	}
 	eventually(t, name+" has its leaders", func() bool {
 		meta, err := w.Admin().Metadata(t.Context(), name)
-		return err == nil && len(meta.Topics[name].Partitions) == int(partitions) && meta.Topics[name].Partitions.Sorted()[0].Leader >= 0
+		if err != nil || len(meta.Topics[name].Partitions) != int(partitions) {
+			return false
+		}
+		for _, p := range meta.Topics[name].Partitions {
+			if p.Err != nil || p.Leader < 0 {
+				return false
+			}
+		}
+		return true
 	})
 }
 
@@ -166,12 +177,15 @@ func produce(t *testing.T, w *world, records ...*kgo.Record) {
 // ends are the topic's ends, by partition.
 func (w *world) ends(t *testing.T, name string) map[int32]int64 {
 	t.Helper()
-	list, err := w.Admin().ListEndOffsets(t.Context(), name)
-	if err != nil {
-		t.Fatalf("ends of %s: %v", name, err)
-	}
 	out := map[int32]int64{}
-	list.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+	eventually(t, "the ends of "+name+" are known", func() bool {
+		list, err := w.Admin().ListEndOffsets(t.Context(), name)
+		if err != nil || list.Error() != nil {
+			return false
+		}
+		list.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
+		return len(out) > 0
+	})
 	return out
 }
 
@@ -203,22 +217,36 @@ func readAll(t *testing.T, w *world, name string) []*kgo.Record {
 // generation is the group's, as the brokers tell it.
 func (w *world) generation(t *testing.T, group string) int32 {
 	t.Helper()
-	n, err := w.Generation(t.Context(), group)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var n int32
+	eventually(t, "the brokers tell the generation of "+group, func() (ok bool) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience/3)
+		defer cancel()
+		var err error
+		n, err = w.Generation(ctx, group)
+		return err == nil
+	})
 	return n
 }
 
-// commits are what the group has committed. A group that the brokers cannot tell of just now has
-// none.
+// commits are what the group has committed; nil when the brokers cannot tell just now. The sums and
+// offsets below are then 0 and -1: right for what is waited for, and nothing to fail by.
 func commits(w *world, group string) map[string]map[int32]kadm.OffsetResponse {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	list, err := w.Admin().FetchOffsets(ctx, group)
-	if err != nil {
+	if err != nil || list.Error() != nil {
 		return nil
 	}
+	return list
+}
+
+// committedNow waits until the brokers tell what the group has committed.
+func committedNow(t *testing.T, w *world, group string) (list map[string]map[int32]kadm.OffsetResponse) {
+	t.Helper()
+	eventually(t, "the brokers tell the offsets of "+group, func() bool {
+		list = commits(w, group)
+		return list != nil
+	})
 	return list
 }
 
@@ -243,7 +271,7 @@ func committedSum(w *world, group, name string) int64 {
 func wantCommitted(t *testing.T, w *world, group, name string) {
 	t.Helper()
 	total := int64(0)
-	have := commits(w, group)[name]
+	have := committedNow(t, w, group)[name]
 	for partition, end := range w.ends(t, name) {
 		total += end
 		if got := have[partition]; end > 0 && got.At != end {

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -65,22 +67,29 @@ func listens(address string) bool {
 	return err == nil
 }
 
+// freePort returns a port that nothing listens on. It lies below the range from which
+// systems take ports for outgoing connections: those of everybody who looks for a server
+// that is down would else be given the server's own, now and then.
 func freePort(t *testing.T, network string) int {
 	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+	const first, span = 18000, 14000
+	for range 100 {
+		port := first + rand.IntN(span)
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		if l, err := listen(network, address); err == nil {
+			_ = l.Close()
+			return port
 		}
-		defer func() { _ = c.Close() }()
-		return c.LocalAddr().(*net.UDPAddr).Port
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Fatalf("no %s port is free", network)
+	return 0
+}
+
+func listen(network, address string) (io.Closer, error) {
+	if network == "udp" {
+		return net.ListenPacket(network, address)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	return net.Listen(network, address)
 }
 
 func request(key, number string) provider.Request {

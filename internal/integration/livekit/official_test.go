@@ -96,6 +96,22 @@ func exercise(t *testing.T) map[string]sent {
 	return requests()
 }
 
+// Config.Egress takes every key that LiveKit's own RoomEgress has.
+func TestEgressTakesLiveKitsOwnKeys(t *testing.T) {
+	fields := new(protocol.RoomEgress).ProtoReflect().Descriptor().Fields()
+	if fields.Len() == 0 {
+		t.Fatal("RoomEgress has no fields")
+	}
+	for i := range fields.Len() {
+		for _, key := range []string{fields.Get(i).TextName(), fields.Get(i).JSONName()} {
+			cfg := livekit.Config{URL: "https://x", APIKey: apiKey, APISecret: apiSecret, SIPTrunkID: "ST_1", Egress: json.RawMessage(`{"` + key + `":{}}`)}
+			if _, err := livekit.New(cfg); err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+	}
+}
+
 // LiveKit's own messages read every request of ours, and no field of it is unknown
 // to them.
 func TestRequestsDecodeWithLiveKitsOwnTypes(t *testing.T) {

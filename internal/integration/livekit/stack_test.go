@@ -131,7 +131,7 @@ func newStack(t *testing.T) *stack {
 	s.redis = fmt.Sprintf("127.0.0.1:%d", freePort(t, "tcp"))
 	_, port, _ := net.SplitHostPort(s.redis)
 	start(t, filepath.Join(s.dir, "redis.log"), redisServer, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir)
-	eventually(t, 20*time.Second, "redis listens", func() bool { return listens(s.redis) })
+	eventually(t, time.Minute, "redis listens", func() bool { return listens(s.redis) })
 
 	receiver := httptest.NewServer(s.hooks)
 	t.Cleanup(receiver.Close)
@@ -198,7 +198,7 @@ func (s *stack) play(name string, args ...string) (*process, string) {
 	ledger := filepath.Join(s.dir, fmt.Sprintf("%s-%d.jsonl", name, time.Now().UnixNano()))
 	args = append(args, "-ledger", ledger, "-url", s.url, "-key", apiKey, "-secret", apiSecret)
 	p := start(s.owner, filepath.Join(s.dir, name+".log"), s.standin, args...)
-	eventually(s.t, 30*time.Second, name+" is ready", func() bool { return len(read(s.t, ledger, "ready", "")) > 0 })
+	eventually(s.t, time.Minute, name+" is ready", func() bool { return len(read(s.t, ledger, "ready", "")) > 0 })
 	return p, ledger
 }
 

@@ -166,7 +166,7 @@ func isCoded(find string) bool {
 
 // carryOut is one task's life, with all that its host does about it.
 func (h *host) carryOut(c canary) (provider.Outcome, error) {
-	ctx, cancel := context.WithTimeout(h.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Minute)
 	defer cancel()
 	for h.told(h.client.Submit(ctx, c.task)) != nil {
 		if ctx.Err() != nil {
@@ -207,6 +207,7 @@ func (h *host) steer(ctx context.Context, c canary) error {
 		if err := h.told(h.client.Hold(ctx, id, c.reason())); err != nil {
 			return err
 		}
+		h.times("held", c)
 		h.details(ctx, h.temporal, voicetask.WorkflowID(id))
 		time.Sleep(time.Second) // for the watcher to see it
 		return h.told(h.client.Resume(ctx, id))

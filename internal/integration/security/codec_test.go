@@ -109,7 +109,10 @@ func TestCodecEverywhere(t *testing.T) {
 	bad := task("nobody")
 	bad.Data.Provider = "nobody"
 	require.NoError(t, after.Submit(t.Context(), bad))
-	_, err = after.Wait(t.Context(), "nobody")
+	res, err = after.Wait(t.Context(), "nobody")
+	require.NoError(t, err)
+	require.Equal(t, provider.OutcomeConfigError, res.Outcome)
+	err = coded(t, newKey+","+oldKey).GetWorkflow(t.Context(), voicetask.WorkflowID("nobody"), "").Get(t.Context(), nil)
 	require.ErrorContains(t, err, "is not registered", "the text of an error is decrypted for its host")
 
 	dc, err := codec.NewDataConverter([]byte(strings.Repeat("n", 32)), keyID(t, newKey), codec.Key{ID: keyID(t, oldKey), Secret: []byte(strings.Repeat("o", 32))})
@@ -152,6 +155,7 @@ func TestCodecInTheTestKit(t *testing.T) {
 	require.NoError(t, err)
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
 	env.SetDataConverter(dc)
 	env.SetStartTime(voicetasktest.Start)
 	kit := voicetasktest.Register(t, env, voicetask.Config{Policy: voicetask.Policy{EventGrace: 5 * time.Minute}}, providertest.Step{Outcome: provider.OutcomeProviderFault}, providertest.Step{})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -139,16 +141,23 @@ func (h *host) leaf(f protoreflect.FieldDescriptor, v protoreflect.Value, place,
 	}
 }
 
-// list puts what an operator sees into the haystack.
+// list puts what an operator sees into the haystack. The list lags behind the workflows, on
+// a busy machine for some time: what was planted in it is waited for.
 func (h *host) list() {
 	h.t.Helper()
 	cli, err := devserver.CLI(h.t.Context())
 	require.NoError(h.t, err)
 	for _, format := range []string{"text", "json"} {
-		cmd := exec.CommandContext(h.t.Context(), cli, "workflow", "list", "--address", server.FrontendHostPort(), "--limit", "5000", "-o", format)
-		out, err := cmd.Output()
-		require.NoError(h.t, err)
-		h.hay.add(placeList, string(out))
+		show := func() string {
+			out, err := exec.CommandContext(h.t.Context(), cli, "workflow", "list", "--address", server.FrontendHostPort(), "--limit", "5000", "-o", format).Output()
+			require.NoError(h.t, err)
+			return string(out)
+		}
+		said := show()
+		for until := time.Now().Add(time.Minute); !strings.Contains(said, plantedWord) && time.Now().Before(until); time.Sleep(time.Second) {
+			said = show()
+		}
+		h.hay.add(placeList, said)
 	}
 }
 

@@ -117,9 +117,13 @@ func inBase64(word string) (all []string) {
 // timestamps are no numbers, though among thousands their nanoseconds look like one.
 var timestamps = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?`)
 
+// random digits are none either: of thousands of ids, hashes and timers' nanoseconds some hold
+// nine digits of one of thousands of numbers.
+var random = regexp.MustCompile(`[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}|Duration"?[:=][0-9.]+`)
+
 // numbersIn finds watched numbers: digits with what people write between them.
 func (h *haystack) numbersIn(text []byte) (found []string) {
-	text = timestamps.ReplaceAll(text, []byte("<time>"))
+	text = random.ReplaceAll(timestamps.ReplaceAll(text, []byte("<time>")), []byte("<random>"))
 	var digits []byte
 	for i := 0; i <= len(text); i++ {
 		if i < len(text) && text[i] >= '0' && text[i] <= '9' {
@@ -164,6 +168,10 @@ func TestSearch(t *testing.T) {
 		h.add(fmt.Sprint("word ", i), text)
 		require.NotEmpty(t, h.search(fmt.Sprint("word ", i), canaryWord), text)
 	}
+	h.add("beside", "task 12125550-0147-4000-8000-2125550147ab of "+number)
+	require.Len(t, h.searchNumbers("beside"), 3, "a number beside a UUID is found, at each of its places, and none in it")
+	h.add("random", `12125550-0147-4000-8000-2125550147ab {"Duration":12125550147} Duration=1.2125550147s 212555014700aa212555014700aa21255501`)
+	require.Empty(t, h.searchNumbers("random"))
 	h.add("clean", "2026-01-07T10:00:00.123456789Z +1…47 task-17 1212555", "+1 212 555")
 	require.Empty(t, h.search("clean", canaryWord, secretWord))
 	require.Empty(t, h.searchNumbers("clean"))

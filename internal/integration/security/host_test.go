@@ -171,6 +171,13 @@ func (h *host) times(what string, c canary) int {
 	return h.failed[what+c.task.ID]
 }
 
+// is reports whether something has happened to a task: whether times has counted it.
+func (h *host) is(what string, c canary) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed[what+c.task.ID] > 0
+}
+
 func (h *host) quote(c canary) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -198,6 +205,8 @@ func (h *host) gate(_ context.Context, d voicetask.Dial) (voicetask.Verdict, err
 	switch {
 	case c.kind.gate == "refuse":
 		return voicetask.Verdict{Refuse: true, Rule: "suppressed", Reason: c.reason()}, nil
+	case c.kind.host == "hold" && !h.is("held", c): // else the call might be over before the hold
+		return voicetask.Verdict{Until: d.At.Add(2 * time.Second), Rule: "later", Reason: c.reason()}, nil
 	case !first || c.kind.gate == "":
 	case c.kind.gate == "error":
 		return voicetask.Verdict{}, fmt.Errorf("%w: %w", &crmError{h.quote(c)}, errCRM)
@@ -236,8 +245,12 @@ func (h *host) policyFor(_ context.Context, t voicetask.Task) (voicetask.Policy,
 	if c := h.of(t.ID); c.kind.policy && h.times("policy", c) == 1 {
 		return voicetask.Policy{}, errors.New(h.quote(c))
 	}
+	longest := 20 * time.Second
+	if h.of(t.ID).kind.host == "cancel" { // not by the deadline, however long the host takes to cancel
+		longest = 10 * time.Minute
+	}
 	return voicetask.Policy{
-		MaxCallDuration: 20 * time.Second, RingTimeout: 3 * time.Second, PollInterval: time.Second, EventGrace: time.Second,
+		MaxCallDuration: longest, RingTimeout: 3 * time.Second, PollInterval: time.Second, EventGrace: time.Second,
 		Redial: map[provider.Outcome]voicetask.Redial{provider.OutcomeProviderFault: {After: []time.Duration{100 * time.Millisecond}}},
 	}, nil
 }

@@ -21,17 +21,27 @@ import (
 	"github.com/superservices/voice/voicetask"
 )
 
-// barrier holds up whoever comes to it until it is opened.
+// barrier holds up whoever comes to it until it is opened, and counts the tasks: an
+// execution that a busy machine has cut off comes a second time.
 type barrier struct {
-	held atomic.Int64
-	open chan struct{}
-	once sync.Once
+	mu    sync.Mutex
+	tasks map[string]bool
+	open  chan struct{}
+	once  sync.Once
 }
 
-func newBarrier() *barrier { return &barrier{open: make(chan struct{})} }
+func newBarrier() *barrier { return &barrier{tasks: map[string]bool{}, open: make(chan struct{})} }
 
-func (b *barrier) wait(ctx context.Context) {
-	b.held.Add(1)
+func (b *barrier) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.tasks)
+}
+
+func (b *barrier) wait(ctx context.Context, task string) {
+	b.mu.Lock()
+	b.tasks[task] = true
+	b.mu.Unlock()
 	select {
 	case <-b.open:
 	case <-ctx.Done():
@@ -49,7 +59,7 @@ type slowStore struct {
 
 func (s slowStore) Update(ctx context.Context, r store.Record) (store.Record, error) {
 	if n := len(r.Attempts); strings.HasPrefix(r.ID, s.at) && n > 0 && r.Attempts[n-1].State == store.AttemptSending && r.Attempts[n-1].Sends == 1 && r.Attempts[n-1].Kind == "" {
-		s.hold.wait(context.WithoutCancel(ctx))
+		s.hold.wait(context.WithoutCancel(ctx), r.ID)
 	}
 	return s.Store.Update(ctx, r)
 }
@@ -82,13 +92,13 @@ func TestKillSwitchBetweenJudgeAndSend(t *testing.T) {
 		},
 		Gates: []voicetask.Gate{voicetask.GateFunc(func(ctx context.Context, d voicetask.Dial) (voicetask.Verdict, error) {
 			if strings.HasPrefix(d.Task.ID, "gate-") {
-				gates.wait(ctx)
+				gates.wait(ctx, d.Task.ID)
 			}
 			return voicetask.Verdict{}, nil
 		})},
 		Prepare: func(ctx context.Context, task voicetask.Task, _ *provider.Request) error {
 			if strings.HasPrefix(task.ID, "prepare-") {
-				prepares.wait(ctx)
+				prepares.wait(ctx, task.ID)
 			}
 			return nil
 		},
@@ -111,9 +121,8 @@ func TestKillSwitchBetweenJudgeAndSend(t *testing.T) {
 	submit("prepare", each)
 	submit("fence", each+1)
 	require.Eventually(t, func() bool {
-		return gates.held.Load() == each && prepares.held.Load() == each && fences.held.Load() == each+1
-	},
-		time.Minute, 10*time.Millisecond, "gates %v, prepares %v, fences %v", &gates.held, &prepares.held, &fences.held)
+		return gates.held() == each && prepares.held() == each && fences.held() == each+1
+	}, 2*time.Minute, 10*time.Millisecond, "not all tasks stand where they should")
 
 	off.Store(true)
 	fences.lift() // within the 5 s that a send may take

@@ -48,7 +48,7 @@ func newOperator(t *testing.T, rows string) operator {
 }
 
 func (o operator) run(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(o.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(o.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, o.path, args...)
 	cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+server.FrontendHostPort(), "TEMPORAL_NAMESPACE=default", "VOICE_DATABASE="+o.rows, "VOICE_TASK_QUEUE=operator", "VOICE_PAYLOAD_KEY=")
@@ -113,7 +113,7 @@ func TestOperator(t *testing.T) {
 	require.Contains(t, o.must("unknown"), "no dial is unknown")
 
 	o.must("again", "lost", "lost-again")
-	require.Eventually(t, func() bool { return fake.Dials("lost-again/1") == 1 }, 30*time.Second, 20*time.Millisecond, "the phone rings under the new key")
+	require.Eventually(t, func() bool { return fake.Dials("lost-again/1") == 1 }, 2*time.Minute, 20*time.Millisecond, "the phone rings under the new key")
 	require.Equal(t, 1, fake.Dials("lost/1"), "and not again under the old one")
 	require.Equal(t, number, fake.Requests()[1].To)
 	require.Equal(t, "hello", fake.Requests()[1].Instructions)

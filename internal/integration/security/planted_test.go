@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
@@ -20,19 +21,18 @@ const (
 	plantedNumber = "+19995550001234"
 )
 
-// plantedIn is the workflow that puts canaries wherever a workflow can.
+// plantedIn is the workflow that puts canaries wherever a workflow can. The second attempt
+// of its activity is held up until what the first one said has been seen.
 func plantedIn(ctx workflow.Context) error {
 	workflow.SetCurrentDetails(ctx, "calling "+plantedWord+" at "+plantedNumber)
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, Summary: "dial " + plantedNumber + " of " + plantedWord,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: 5 * time.Second, MaximumAttempts: 2},
+		StartToCloseTimeout: 5 * time.Minute, Summary: "dial " + plantedNumber + " of " + plantedWord,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, MaximumAttempts: 2},
 	})
 	return workflow.ExecuteActivity(ctx, plantedActivity, plantedWord+secretWord+plantedNumber).Get(ctx, nil)
 }
 
-func plantedActivity(context.Context, string) error {
-	return errors.New("no route to " + plantedWord + " at " + plantedNumber)
-}
+const plantedActivity = "planted"
 
 // plant carries out the workflow, on a client without a codec, and looks at it as the
 // campaign looks at its own.
@@ -45,7 +45,16 @@ func (h *host) plant() {
 	queue := h.queue + "-planted"
 	w := worker.New(c, queue, worker.Options{Identity: identity})
 	w.RegisterWorkflow(plantedIn)
-	w.RegisterActivity(plantedActivity)
+	seen := make(chan struct{})
+	w.RegisterActivityWithOptions(func(ctx context.Context, _ string) error {
+		if activity.GetInfo(ctx).Attempt > 1 {
+			select {
+			case <-seen:
+			case <-ctx.Done():
+			}
+		}
+		return errors.New("no route to " + plantedWord + " at " + plantedNumber)
+	}, activity.RegisterOptions{Name: plantedActivity})
 	require.NoError(h.t, w.Start())
 	defer w.Stop()
 
@@ -56,12 +65,12 @@ func (h *host) plant() {
 		TypedSearchAttributes: temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(searchAttribute).ValueSet(plantedWord + plantedNumber)),
 	}, plantedIn)
 	require.NoError(h.t, err)
-	require.Eventually(h.t, func() bool { // between its two attempts
-		d, err := c.DescribeWorkflowExecution(h.t.Context(), id, "")
-		return err == nil && len(d.GetPendingActivities()) == 1 && d.GetPendingActivities()[0].GetLastFailure() != nil
-	}, time.Minute, 50*time.Millisecond)
-	h.describe(h.t.Context(), c, id)
-	h.details(h.t.Context(), c, id)
+	require.Eventually(h.t, func() bool {
+		h.describe(h.t.Context(), c, id)
+		h.details(h.t.Context(), c, id)
+		return len(h.hay.search(placePending, plantedWord)) > 0 && len(h.hay.search(placeDetails, plantedWord)) > 0
+	}, 2*time.Minute, 50*time.Millisecond)
+	close(seen)
 	require.Error(h.t, h.told(run.Get(h.t.Context(), nil)))
 	h.history(c, id)
 	h.logger.Error("planted", "callee", plantedWord+" "+plantedNumber)

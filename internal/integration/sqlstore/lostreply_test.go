@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/superservices/voice/internal/integration/faults/pgserver"
 	"github.com/superservices/voice/store"
 )
 
@@ -25,11 +26,10 @@ type cutter struct {
 	cuts atomic.Int32
 }
 
-func newCutter(t *testing.T, pg *pgServer) *cutter {
+func newCutter(t *testing.T, pg *pgserver.Server) *cutter {
 	t.Helper()
 	c := &cutter{dir: t.TempDir()}
-	const socket = ".s.PGSQL.5432"
-	ln, err := net.Listen("unix", filepath.Join(c.dir, socket))
+	ln, err := net.Listen("unix", filepath.Join(c.dir, pgserver.Socket))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func newCutter(t *testing.T, pg *pgServer) *cutter {
 			if err != nil {
 				return
 			}
-			server, err := net.Dial("unix", filepath.Join(pg.dir, socket))
+			server, err := net.Dial("unix", filepath.Join(pg.Dir, pgserver.Socket))
 			if err != nil {
 				_ = client.Close()
 				continue
@@ -76,7 +76,7 @@ func (c *cutter) pass(client io.Writer, server io.Reader) {
 
 func (c *cutter) open(t *testing.T) *sql.DB {
 	t.Helper()
-	db := sql.OpenDB(&connector{driver: stdlib.GetDefaultDriver(), dsn: "host=" + c.dir + " user=voice dbname=postgres"})
+	db := sql.OpenDB(&connector{driver: stdlib.GetDefaultDriver(), dsn: pgserver.SocketDSN(c.dir)})
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }

@@ -18,7 +18,7 @@ func freshPrefix() string { return fmt.Sprintf("s%d.app_", schemas.Add(1)) }
 
 func openPostgres(t testing.TB, rec *recorder, settings ...string) *sql.DB {
 	t.Helper()
-	db := postgresServer(t).open(rec, settings...)
+	db := openServer(postgresServer(t), rec, settings...)
 	t.Cleanup(func() { db.Close() })
 	return db
 }
@@ -49,7 +49,7 @@ func postgresConformance(t *testing.T, settings ...string) {
 		Open: func(t *testing.T) store.Store { return open(t, freshPrefix()) },
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			dbs[s].Close()
-			if err := pg.crash(); err != nil {
+			if err := pg.Crash(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			return open(t, prefixes[s])

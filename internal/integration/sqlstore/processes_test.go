@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
 
+	"github.com/superservices/voice/internal/integration/faults/pgserver"
 	"github.com/superservices/voice/store"
 	"github.com/superservices/voice/store/sqlstore"
 )
@@ -33,7 +34,7 @@ func TestMigrateFromManyProcesses(t *testing.T) {
 		t.Run(fmt.Sprint("postgres/", round), func(t *testing.T) {
 			pg := postgresServer(t)
 			cfg := postgresConfig()
-			migrateAtOnce(t, processes, cfg, pg.dsn())
+			migrateAtOnce(t, processes, cfg, pgserver.SocketDSN(pg.Dir))
 			migratedOnce(t, openPostgres(t, nil), cfg, processes)
 		})
 	}

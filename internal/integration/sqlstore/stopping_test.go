@@ -41,8 +41,23 @@ func TestPostgresBackendIsStopped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r, err = s.Update(t.Context(), r); err != nil || r.Version != 2 {
-		t.Errorf("Update: got Version %d and error %v, want 2", r.Version, err)
+	// The store gives up after three seconds, which a machine may stand still for: then, with
+	// nothing written, once more.
+	for try := 1; ; try++ {
+		updated, err := s.Update(t.Context(), r)
+		if err == nil {
+			r = updated
+			break
+		}
+		if try == 5 {
+			t.Fatalf("Update, with two stops each time: %v", err)
+		}
+		if _, err := db.Exec(`SELECT setval('` + schema + `.stops', 1, false)`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.Version != 2 {
+		t.Errorf("Update: got Version %d, want 2", r.Version)
 	}
 	var stops int
 	if err := db.QueryRow(`SELECT last_value FROM ` + schema + `.stops`).Scan(&stops); err != nil || stops != 3 {
@@ -53,7 +68,7 @@ func TestPostgresBackendIsStopped(t *testing.T) {
 // Backends are stopped at random moments under writers: no write is made twice, none
 // that was acknowledged is lost, and a conflict is always somebody else's.
 func TestPostgresBackendsAreStopped(t *testing.T) {
-	const writers, each = 4, 60
+	const writers, each, atLeast = 4, 60, 10
 	postgresServer(t)
 	cfg := postgresConfig()
 	s := migrated(t, openPostgres(t, nil, "application_name=stopped"), cfg)
@@ -62,11 +77,17 @@ func TestPostgresBackendsAreStopped(t *testing.T) {
 	done := make(chan struct{})
 	var killer sync.WaitGroup
 	killer.Go(func() {
-		for {
+		for before := int64(0); ; {
 			select {
 			case <-done:
 				return
 			case <-time.After(10 * time.Millisecond):
+				// On a slow machine nobody would get as far as a write.
+				now := acknowledged.Load()
+				if now == before {
+					continue
+				}
+				before = now
 				var n int64
 				if err := admin.QueryRow(`SELECT count(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 					WHERE application_name = 'stopped' LIMIT 2) AS stopped`).Scan(&n); err == nil {
@@ -80,7 +101,8 @@ func TestPostgresBackendsAreStopped(t *testing.T) {
 		wg.Go(func() {
 			id := fmt.Sprint("task-", w)
 			r, err := s.Create(t.Context(), store.Record{ID: id, Attempts: []store.Attempt{{N: 1}}})
-			for n := 0; n < each && t.Context().Err() == nil; {
+			// On a quick machine the writes are done before enough was stopped: then go on.
+			for n := 0; (n < each || stopped.Load() < atLeast && n < 100*each) && t.Context().Err() == nil; {
 				if err == nil {
 					next := r
 					next.Attempts = []store.Attempt{{N: 1, Sends: r.Attempts[0].Sends + 1}}
@@ -122,8 +144,8 @@ func TestPostgresBackendsAreStopped(t *testing.T) {
 	if written < acknowledged.Load() || written > acknowledged.Load()+unsure.Load() {
 		t.Error("writes were lost or made twice")
 	}
-	if stopped.Load() == 0 || acknowledged.Load() == 0 {
-		t.Error("nothing was stopped, or nothing was written")
+	if stopped.Load() < atLeast {
+		t.Errorf("%d backends were stopped, want %d", stopped.Load(), atLeast)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"github.com/superservices/voice/internal/carrier"
 	"github.com/superservices/voice/internal/carrier/fakevapi"
+	"github.com/superservices/voice/internal/integration/faults/parts"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 	"github.com/superservices/voice/voicetask"
@@ -34,6 +35,7 @@ import (
 const (
 	waiting  = 20 // for an event: nothing of them is anywhere but in their workflow
 	polling  = 20 // each second
+	calm     = 10 // wait for an event as well, which comes before the deploy
 	inFlight = 6  // their request is at the platform, which has not answered
 )
 
@@ -41,7 +43,7 @@ const pollEach = time.Second
 
 // patient is the policy of the deploys, by the kind of task.
 func patient(_ context.Context, t voicetask.Task) (voicetask.Policy, error) {
-	p := voicetask.Policy{MaxCallDuration: 2 * time.Minute, RingTimeout: 20 * time.Second, PollInterval: pollEach, EventGrace: 100 * time.Millisecond}
+	p := voicetask.Policy{MaxCallDuration: 10 * time.Minute, RingTimeout: 20 * time.Second, PollInterval: pollEach, EventGrace: 100 * time.Millisecond}
 	if strings.HasPrefix(t.ID, "waiting") {
 		p.PollInterval = -1
 	}
@@ -127,7 +129,7 @@ func (f *fleet) untilPolled(name string) {
 				Namespace: "default", TaskQueue: &taskqueuepb.TaskQueue{Name: f.queue}, TaskQueueType: kind,
 			})
 			return err == nil && slices.ContainsFunc(d.Pollers, func(p *taskqueuepb.PollerInfo) bool { return p.Identity == name })
-		}, 30*time.Second, 20*time.Millisecond, "worker %s does not poll", name)
+		}, patience, 20*time.Millisecond, "worker %s does not poll", name)
 	}
 }
 
@@ -196,41 +198,48 @@ func p99(ds []time.Duration) time.Duration {
 
 // TestDeploy stops a worker in the ordinary way with calls up and dials in flight.
 // Nothing is lost, what waits or polls goes on within half a second, and a request in
-// flight is waited for. A machine that is busy with something else is given three
-// tries for the time, and none for the rest.
+// flight is waited for.
 func TestDeploy(t *testing.T) {
-	const within = 500 * time.Millisecond
-	for try := 1; ; try++ {
-		waited, polled := deploy(t, syscall.SIGTERM)
-		t.Logf("try %d: %d calls waited for an event, p99 %v after it; %d polled each %v, p99 of the gap %v", try, len(waited), p99(waited), len(polled), pollEach, p99(polled))
-		if p99(waited) < within && p99(polled) < pollEach+within {
-			return
-		}
-		if try == 3 {
-			t.Fatalf("handed over later than %v three times", within)
-		}
-	}
+	handsOver(t, syscall.SIGTERM, 500*time.Millisecond)
 }
 
 // TestKilledWorkersCallsAreFollowed: within ten seconds of a kill -9.
 func TestKilledWorkersCallsAreFollowed(t *testing.T) {
-	const within = 10 * time.Second
-	for try := 1; ; try++ {
-		waited, polled := deploy(t, syscall.SIGKILL)
-		t.Logf("try %d: %d calls waited for an event, p99 %v after it; %d polled each %v, p99 of the gap %v", try, len(waited), p99(waited), len(polled), pollEach, p99(polled))
-		if p99(waited) < within && p99(polled) < pollEach+within {
+	handsOver(t, syscall.SIGKILL, 10*time.Second)
+}
+
+// handsOver fails unless calls go on so soon after the old worker was ended, beside what the
+// same takes this machine without a deploy. A machine that
+// is busy with something else is given three tries for the time, and none for the rest;
+// tries in which it stood still itself do not count, up to five of them.
+func handsOver(t *testing.T, signal syscall.Signal, within time.Duration) {
+	t.Helper()
+	const stoodStill = 100 * time.Millisecond
+	for counted, void := 0, 0; counted < 3; {
+		pulse := parts.StartPulse()
+		t.Cleanup(func() { _ = pulse.End() })
+		usual, waited, polled := deploy(t, signal)
+		late := pulse.End()
+		limit := within + min(p99(usual), within) // not any machine will do
+		t.Logf("%d calls waited for an event, p99 %v after it, %v without a deploy; %d polled each %v, p99 of the gap %v; the machine stood still for up to %v",
+			len(waited), p99(waited), p99(usual), len(polled), pollEach, p99(polled), late)
+		switch {
+		case p99(waited) < limit && p99(polled) < pollEach+limit:
 			return
-		}
-		if try == 3 {
-			t.Fatalf("followed later than %v three times", within)
+		case late > stoodStill && void < 5:
+			void++
+		default:
+			counted++
 		}
 	}
+	t.Fatalf("handed over later than %v three times", within)
 }
 
 // deploy starts an old worker with all kinds of tasks, then a new one, and ends the
-// old one by a signal. It returns how long those that waited took to hear of an event
-// told right then, and how long those that polled were not asked about.
-func deploy(t *testing.T, signal syscall.Signal) (waited, polled []time.Duration) {
+// old one by a signal. It returns how long calls took to hear of an event before that, how
+// long those that waited took of one told right then, and how long those that polled were
+// not asked about.
+func deploy(t *testing.T, signal syscall.Signal) (usual, waited, polled []time.Duration) {
 	t.Helper()
 	f := newFleet(t)
 	old := f.start("old")
@@ -239,22 +248,29 @@ func deploy(t *testing.T, signal syscall.Signal) (waited, polled []time.Duration
 	for _, id := range tasks {
 		f.untilRow(id, "placed", attempt(1, store.AttemptPlaced))
 	}
-	require.Eventually(t, func() bool { return len(f.gaps(time.Now().Add(-pollEach/2))) > 0 && f.polledAll() }, 30*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(f.gaps(time.Now().Add(-pollEach/2))) > 0 && f.polledAll() }, patience, 20*time.Millisecond)
+	before := f.ids("waiting-calm", calm)
+	f.submitAll(before...)
+	for _, id := range before {
+		usual = append(usual, f.end(id))
+	}
 	drained := signal == syscall.SIGTERM
 	if drained {
 		flying := f.ids("inflight", inFlight)
 		f.submitAll(flying...)
 		tasks = append(tasks, flying...)
-		require.Eventually(t, func() bool { return f.inFlight() == inFlight }, 30*time.Second, 20*time.Millisecond)
+		require.Eventually(t, func() bool { return f.inFlight() == inFlight }, patience, 20*time.Millisecond)
 	}
 	next := f.start("next")
 
 	stopped := time.Now()
 	require.NoError(t, old.Process.Signal(signal))
+	// By the clock and not behind what follows, which on a slow machine takes as long as the
+	// old worker waits for what is in flight.
+	time.AfterFunc(2*time.Second, func() { close(f.released) })
 	for _, id := range f.ids("waiting", waiting) {
 		waited = append(waited, f.end(id))
 	}
-	time.AfterFunc(2*time.Second, func() { close(f.released) })
 	status, err := old.Process.Wait()
 	require.NoError(t, err)
 	if drained {
@@ -265,12 +281,12 @@ func deploy(t *testing.T, signal syscall.Signal) (waited, polled []time.Duration
 	for _, id := range tasks[waiting:] {
 		f.end(id)
 	}
-	f.nothingLost(tasks)
+	f.nothingLost(append(tasks, before...))
 	require.NoError(t, next.Process.Signal(syscall.SIGTERM))
 	status, err = next.Process.Wait()
 	require.NoError(t, err)
 	require.True(t, status.Success())
-	return waited, polled
+	return usual, waited, polled
 }
 
 // polledAll reports whether each call that is polled was, twice.

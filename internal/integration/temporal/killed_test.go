@@ -91,7 +91,7 @@ func workflowExecution(taskID string) *commonpb.WorkflowExecution {
 // the same call and records its true result; the phone rings once.
 func TestWorkerKilledDuringTheCall(t *testing.T) {
 	var ledger bytes.Buffer
-	network := carrier.New(&ledger, carrier.Pace{Setup: 10 * time.Millisecond, Ring: 200 * time.Millisecond, Talk: 4 * time.Second})
+	network := carrier.New(&ledger, carrier.Pace{Setup: 10 * time.Millisecond, Ring: 200 * time.Millisecond, Talk: 8 * time.Second})
 	platform, err := fakevapi.New(fakevapi.Config{Network: network, Token: "token"})
 	require.NoError(t, err)
 	defer platform.Close()

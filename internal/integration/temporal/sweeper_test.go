@@ -111,12 +111,13 @@ func TestSweeperStartsWhatWasNeverStarted(t *testing.T) {
 
 // A workflow is terminated while its call is up: another one follows the same call.
 func TestSweeperFollowsTheCallOfATerminatedWorkflow(t *testing.T) {
-	r := newRig(t, nil, providertest.Step{Lasts: 2 * time.Second})
+	r := newRig(t, nil, providertest.Step{Lasts: time.Hour})
 	r.submit("cut")
-	r.untilRow("cut", "placed", attempt(1, store.AttemptPlaced))
+	rec := r.untilRow("cut", "placed", attempt(1, store.AttemptPlaced))
 	r.terminate("cut")
 	r.due("cut")
 	r.sweep(time.Minute)
+	r.fake.Finish(rec.Attempts[0].CallID, provider.OutcomeCompleted)
 	require.Equal(t, provider.OutcomeCompleted, r.untilEnded("cut").Outcome)
 	require.Equal(t, 1, r.fake.Dials())
 }
@@ -143,7 +144,7 @@ func (r *rig) untilHungUp(rec store.Record) {
 	require.Eventually(r.t, func() bool {
 		c, err := r.fake.Get(context.Background(), rec.Attempts[0].CallID)
 		return err == nil && c.Status == provider.StatusEnded
-	}, 30*time.Second, 20*time.Millisecond, "the call is up still")
+	}, patience, 20*time.Millisecond, "the call is up still")
 }
 
 // The row was marked, and the workflow was not told.
@@ -165,7 +166,7 @@ func TestSweeperRepeatsALostSignal(t *testing.T) {
 	}, providertest.Step{Lasts: 300 * time.Millisecond})
 	r.submit("unheard")
 	r.untilRow("unheard", "placed", attempt(1, store.AttemptPlaced))
-	require.Eventually(t, func() bool { return r.fake.Event("unheard/1").Call.Status == provider.StatusEnded }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return r.fake.Event("unheard/1").Call.Status == provider.StatusEnded }, patience, 10*time.Millisecond)
 	require.NoError(t, r.deafClient(deaf{signals: true}).Deliver(t.Context(), r.fake.Event("unheard/1")))
 	r.untilRow("unheard", "the row has the end", attempt(1, store.AttemptEnded))
 	r.sweep(time.Minute)
@@ -198,16 +199,16 @@ func TestSweeperTakesBackWhatADeadDirectLeft(t *testing.T) {
 // A call was answered and ended while nobody followed the task, which was cancelled
 // later: the customer was spoken to, and the result says so.
 func TestSweeperKeepsTheTruthOfACallThatEndedBeforeTheCancel(t *testing.T) {
-	r := newRig(t, nil, providertest.Step{Lasts: 200 * time.Millisecond})
+	r := newRig(t, nil, providertest.Step{Lasts: time.Hour})
 	r.submit("spoken")
-	r.untilRow("spoken", "placed", attempt(1, store.AttemptPlaced))
+	rec := r.untilRow("spoken", "placed", attempt(1, store.AttemptPlaced))
 	r.terminate("spoken")
-	require.Eventually(t, func() bool { return r.fake.Event("spoken/1").Call.Status == provider.StatusEnded }, 10*time.Second, 10*time.Millisecond)
+	r.fake.Finish(rec.Attempts[0].CallID, provider.OutcomeCompleted)
 	require.NoError(t, r.client.Deliver(t.Context(), r.fake.Event("spoken/1")))
 	time.Sleep(1500 * time.Millisecond) // longer than clocks may differ
 	require.NoError(t, r.client.Cancel(t.Context(), "spoken"))
 	r.sweep(time.Minute)
-	rec := r.untilEnded("spoken")
+	rec = r.untilEnded("spoken")
 	require.Equal(t, provider.OutcomeCompleted, rec.Outcome, rec.Reason)
 	require.Equal(t, 1, r.fake.Dials())
 }

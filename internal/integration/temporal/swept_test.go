@@ -60,14 +60,14 @@ func sweptRig(t *testing.T, swept bool) (*rig, *carrier.Network, *requests) {
 // the sweeper's listings, of two sweepers', and no call is asked about by itself. What
 // that costs does not grow with the number of calls.
 func TestOneListingForAllCalls(t *testing.T) {
-	perSecond := map[int]float64{}
+	const sweepers = 2
 	for _, n := range []int{3, 40} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			r, network, asked := sweptRig(t, true)
-			for range 2 {
+			began := time.Now()
+			for range sweepers {
 				r.sweep(0)
 			}
-			began := time.Now()
 			for i := range n {
 				task := newTask(fmt.Sprintf("swept-%d-%d", n, i))
 				task.Data.ContactNumber = fmt.Sprintf("+1415555%04d", 100*i)
@@ -82,13 +82,12 @@ func TestOneListingForAllCalls(t *testing.T) {
 			require.Equal(t, n, network.Rings(""), "rings")
 			require.Zero(t, asked.gets.Load(), "questions about single calls")
 			require.Positive(t, asked.lists.Load())
-			perSecond[n] = float64(asked.lists.Load()) / took.Seconds()
+			// One each second is the interval, and a listing is never due sooner; the first may
+			// be each sweeper's.
+			require.LessOrEqual(t, float64(asked.lists.Load()), took.Seconds()+1+sweepers, "listings in %v", took)
 			t.Logf("%d calls in %v: %d listings, %d questions about single calls", n, took.Round(time.Millisecond), asked.lists.Load(), asked.gets.Load())
 		})
 	}
-	// One each second is the interval; a listing is never due sooner.
-	require.Less(t, perSecond[40], 1.5, "listings a second")
-	require.Less(t, perSecond[3], 1.5, "listings a second")
 }
 
 // TestEachCallIsAskedAboutWithoutASweeper is what the listings save.
@@ -102,7 +101,7 @@ func TestEachCallIsAskedAboutWithoutASweeper(t *testing.T) {
 		require.Equal(t, provider.OutcomeCompleted, r.wait(fmt.Sprintf("polled-%d", i)).Outcome)
 	}
 	require.Equal(t, n, network.Rings(""))
-	require.GreaterOrEqual(t, asked.gets.Load(), int64(2*n))
+	require.GreaterOrEqual(t, asked.gets.Load(), int64(n), "each end was asked for") // and some asked for in vain, as many as a machine has time for
 	require.Zero(t, asked.lists.Load())
 }
 
@@ -121,5 +120,5 @@ func TestSweptCallKeepsItsDeadline(t *testing.T) {
 	require.Equal(t, provider.OutcomeTimedOut, rec.Outcome)
 	require.Equal(t, store.StatusFailed, rec.Status)
 	require.Equal(t, 1, network.Rings(""))
-	require.Eventually(t, func() bool { return network.Live() == 0 }, 20*time.Second, 10*time.Millisecond, "hung up")
+	require.Eventually(t, func() bool { return network.Live() == 0 }, patience, 10*time.Millisecond, "hung up")
 }

@@ -105,6 +105,7 @@ type Row struct {
 type Attempt struct {
 	N        int       `json:"n"`
 	Key      string    `json:"key"`
+	Provider string    `json:"provider"`
 	State    string    `json:"state"`
 	CallID   string    `json:"call_id"`
 	Outcome  string    `json:"outcome"`

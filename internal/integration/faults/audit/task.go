@@ -169,11 +169,7 @@ func (a *auditor) honest(m Message, r Row, legs []*Leg) {
 			from = att.Reserved
 		}
 		for _, f := range a.seen.Faults {
-			switch f.Process {
-			case "producer", "broker", "webhooks":
-				continue // no dial passes there
-			}
-			if f.Action == "note" {
+			if f.Action == "note" || aside(f.Process) {
 				continue
 			}
 			until := f.Until
@@ -186,6 +182,15 @@ func (a *auditor) honest(m Message, r Row, legs []*Leg) {
 		}
 	}
 	a.find(Honest, "task %s: unknown, and nothing shows that its request may have left (%s)", m.Task, r.Reason)
+}
+
+// aside reports whether no dial passes a process.
+func aside(process string) bool {
+	switch process {
+	case "producer", "broker", "webhooks":
+		return true
+	}
+	return false
 }
 
 // A dial may have left without a word from before this long before it was sent, by the

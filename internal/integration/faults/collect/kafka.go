@@ -196,6 +196,20 @@ func (s *Sampler) take(ctx context.Context, k Kafka, cl *kgo.Client) {
 	}
 }
 
+// Now asks for the group's offsets, and returns their sum.
+func (k Kafka) Now(ctx context.Context) (sum int64, err error) {
+	cl, err := k.client()
+	if err != nil {
+		return 0, err
+	}
+	defer cl.Close()
+	offsets, err := k.Committed(ctx, cl)
+	for _, o := range offsets {
+		sum += o
+	}
+	return sum, err
+}
+
 // Samples returns what was seen, and how often it looked.
 func (s *Sampler) Samples() ([]audit.Sample, int) {
 	s.mu.Lock()

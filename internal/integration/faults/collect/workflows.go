@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -40,6 +42,28 @@ func Running(ctx context.Context, c client.Client, queue string) (int64, error) 
 		Query: fmt.Sprintf("TaskQueue = '%s' AND ExecutionStatus = 'Running'", queue),
 	})
 	return resp.GetCount(), err
+}
+
+// Pollers are the identities of those who ask a task queue for workflow tasks and for
+// activities both.
+func Pollers(ctx context.Context, c client.Client, queue string) (map[string]bool, error) {
+	kinds := map[string]int{}
+	for _, kind := range []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY} {
+		d, err := c.WorkflowService().DescribeTaskQueue(ctx, &workflowservice.DescribeTaskQueueRequest{
+			Namespace: client.DefaultNamespace, TaskQueue: &taskqueuepb.TaskQueue{Name: queue}, TaskQueueType: kind,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("collect: asking who polls: %w", err)
+		}
+		for _, p := range d.GetPollers() {
+			kinds[p.GetIdentity()]++
+		}
+	}
+	both := map[string]bool{}
+	for name, n := range kinds {
+		both[name] = n == 2
+	}
+	return both, nil
 }
 
 // HistoryLengths are the numbers of events of the executions that have not ended.

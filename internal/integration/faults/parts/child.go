@@ -66,7 +66,7 @@ func (c *Child) Signal(s syscall.Signal) error {
 
 // Kill ends it with SIGKILL and waits for that.
 func (c *Child) Kill() {
-	c.want()
+	c.MayEnd()
 	_ = c.Signal(syscall.SIGKILL)
 	<-c.done
 }
@@ -74,7 +74,7 @@ func (c *Child) Kill() {
 // End asks it to end with s, and kills it after limit. It reports whether it ended by
 // itself, without an error.
 func (c *Child) End(s syscall.Signal, limit time.Duration) bool {
-	c.want()
+	c.MayEnd()
 	_ = c.Signal(syscall.SIGCONT)
 	_ = c.Signal(s)
 	select {
@@ -86,7 +86,8 @@ func (c *Child) End(s syscall.Signal, limit time.Duration) bool {
 	return c.cmd.ProcessState.ExitCode() == 0
 }
 
-func (c *Child) want() {
+// MayEnd says that the end of the process is no news: Died does not deliver it.
+func (c *Child) MayEnd() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wanted = true

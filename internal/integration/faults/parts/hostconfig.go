@@ -21,6 +21,7 @@ type HostConfig struct {
 
 	// Of a worker.
 	Vapi       string // URL of the platform's API
+	Second     string // name of a second account there, next in line after the first; empty: none
 	WebhookURL string // where the platform is told to report; empty: no webhooks
 	Listen     string // where the webhooks are received, and orders are taken
 	Times      HostTimes

@@ -45,13 +45,13 @@ func (t *Temporal) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	t.child.want()
+	t.child.MayEnd()
 	c, err := t.Client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return Await(ctx, "Temporal serves", 60*time.Second, func(ctx context.Context) bool {
+	return Await(ctx, "Temporal serves", 3*time.Minute, func(ctx context.Context) bool {
 		bounded, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		_, err := c.CheckHealth(bounded, nil)

@@ -32,7 +32,7 @@ func (w *World) campaign(ctx context.Context) (o outcome) {
 	defer l.close()
 	c := &campaign{Lane: l}
 	span := time.Duration(float64(w.Tasks) / w.Rate * float64(time.Second))
-	ctx, cancel := context.WithTimeout(ctx, 2*span+8*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*span+25*time.Minute)
 	defer cancel()
 	o.verdict, o.err = c.play(ctx, span)
 	o.faults, o.hits = c.struck(), c.struck()
@@ -50,6 +50,9 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 	hosts, stop := context.WithCancel(ctx)
 	defer stop()
 	if err := c.startHost(hosts, c.hosts()...); err != nil {
+		return v, err
+	}
+	if err := c.awaitWorkers(ctx); err != nil {
 		return v, err
 	}
 	if err := c.produce(); err != nil {
@@ -73,8 +76,16 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 		})
 	}
 	running.Wait()
-	limit := 4 * time.Minute
-	open := c.settle(ctx, limit)
+	open := c.settle(ctx, settleTime)
+	// The last faults may have been armed when hardly a task was left to strike at.
+	for round := 0; round < moreRounds && open == "" && ctx.Err() == nil && c.enough(len(plan)) != nil; round++ {
+		w.say("%v of %d messages; there are more", c.enough(len(plan)), len(c.messages))
+		c.more(w.Tally, 1, "")
+		if err := c.produce(); err != nil {
+			return v, err
+		}
+		open = c.settle(ctx, settleTime)
+	}
 	if ctx.Err() != nil {
 		return v, context.Cause(ctx)
 	}
@@ -83,13 +94,13 @@ func (c *campaign) play(ctx context.Context, span time.Duration) (v audit.Verdic
 		return v, err
 	}
 	if open != "" {
-		err = fmt.Errorf("not settled within %v: %s", limit, open)
+		err = fmt.Errorf("not settled within %v: %s", settleTime, open)
 	}
 	if w.SaveTo != "" {
 		err = errors.Join(err, e.Save(filepath.Join(w.SaveTo, "random.json.gz")))
 	}
 	v = audit.Audit(e)
-	return v, errors.Join(err, c.judge(Cell{Unknown: max(1, (v.Tasks*5-1)/1000)}, e, v), c.enough(len(plan)))
+	return v, errors.Join(err, c.judge(Cell{Unknown: (v.Tasks*5 - 1) / 1000}, e, v), c.enough(len(plan)))
 }
 
 // tellEvery is how often a campaign says how far it is.
@@ -175,20 +186,9 @@ func (c *campaign) process(name string) *process {
 	return nil
 }
 
-// point arms a process. Should it be away just now, its next start is armed.
+// point arms a process.
 func (c *campaign) point(p planned) error {
-	proc := c.process(p.Process)
-	if p.For > 0 {
-		proc.mu.Lock()
-		proc.stopFor = p.For
-		proc.mu.Unlock()
-	}
-	text := fmt.Sprintf("%s:%s:%d", p.Point, p.Action, p.Nth)
-	if !proc.order(text) {
-		proc.mu.Lock()
-		proc.arms = append(proc.arms, text)
-		proc.mu.Unlock()
-	}
+	c.process(p.Process).give(fmt.Sprintf("%s:%s:%d", p.Point, p.Action, p.Nth), p.For)
 	return nil
 }
 
@@ -200,7 +200,7 @@ func (c *campaign) reset(ctx context.Context, p planned) error {
 	if err := c.point(p); err != nil {
 		return err
 	}
-	if err := parts.Await(ctx, "held up", 20*time.Second, func(context.Context) bool { return proc.hits(p.Point) > before }); err != nil {
+	if err := parts.Await(ctx, "held up", patience, func(context.Context) bool { return proc.hits(p.Point) > before }); err != nil {
 		return err
 	}
 	return c.resetAll(ctx, 1)

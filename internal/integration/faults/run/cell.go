@@ -34,7 +34,6 @@ type Cell struct {
 	Consumers int // 0 = 1
 	Tasks     int // 0 = as many as the run has for a cell
 	Ending    string
-	Limit     time.Duration // to settle in; 0 = 90 s
 	// Unknown is how many dials may end unknown: those that were in the few milliseconds in
 	// which nobody can know when their process or its connection was broken.
 	Unknown int
@@ -95,7 +94,7 @@ func (w *World) run(ctx context.Context, c Cell) (o outcome) {
 		return o
 	}
 	defer l.close()
-	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	o.verdict, o.hits, o.err = l.play(ctx, c)
 	o.faults = len(l.faults)
@@ -133,6 +132,9 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, hits int, err
 	if err := l.startHost(hosts, l.hosts()...); err != nil {
 		return v, 0, err
 	}
+	if err := l.awaitWorkers(ctx); err != nil {
+		return v, 0, err
+	}
 	if err := l.produce(); err != nil {
 		return v, 0, err
 	}
@@ -141,24 +143,9 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, hits int, err
 			return v, 0, fmt.Errorf("during: %w", err)
 		}
 	}
-	limit := c.Limit
-	if limit == 0 {
-		limit = 90 * time.Second
-	}
-	open := l.settle(ctx, limit)
-	if ctx.Err() != nil {
-		return v, 0, context.Cause(ctx)
-	}
-	var late error
-	if open != "" {
-		late = fmt.Errorf("not settled within %v: %s", limit, open)
-	}
-	if c.Last != nil {
-		late = c.Last(ctx, l, late)
-	}
-	e, err := l.evidence(ctx)
+	e, hits, late, err := l.untilHit(ctx, c)
 	if err != nil {
-		return v, 0, errors.Join(late, err)
+		return v, hits, errors.Join(late, err)
 	}
 	if dir := l.world.SaveTo; dir != "" {
 		if err := e.Save(filepath.Join(dir, l.name+".json.gz")); err != nil {
@@ -166,8 +153,53 @@ func (l *Lane) play(ctx context.Context, c Cell) (v audit.Verdict, hits int, err
 		}
 	}
 	v = audit.Audit(e)
-	hits, err = l.hits(c, e)
-	return v, hits, errors.Join(late, err, l.judge(c, e, v))
+	return v, hits, errors.Join(late, l.judge(c, e, v))
+}
+
+// moreRounds is how often a cell gets more tasks.
+const moreRounds = 3
+
+// untilHit waits until everything has settled, and collects what was seen. Which worker gets
+// a task is luck: where none of them has come to the cell's fault yet, there are more tasks
+// until one has. All of them are judged. late is what did not come about in time.
+func (l *Lane) untilHit(ctx context.Context, c Cell) (e audit.Evidence, hits int, late, err error) {
+	for round := 0; ; round++ {
+		open := l.settle(ctx, settleTime)
+		if ctx.Err() != nil {
+			return e, 0, nil, context.Cause(ctx)
+		}
+		if open != "" {
+			late = fmt.Errorf("not settled within %v: %s", settleTime, open)
+		}
+		if c.Last != nil {
+			late = c.Last(ctx, l, late)
+		}
+		if e, err = l.evidence(ctx); err != nil {
+			return e, 0, late, err
+		}
+		hits, err = l.hits(c, e)
+		if err == nil || late != nil || c.Last != nil || round == moreRounds {
+			return e, hits, errors.Join(late, err), nil
+		}
+		l.world.say("cell %s: %v, of %d messages; there are more", c.Label(), err, len(l.messages))
+		l.strikeAgain(c)
+		l.more(l.world.Tally, 0, c.Ending)
+		if err := l.produce(); err != nil {
+			return e, hits, late, err
+		}
+	}
+}
+
+// strikeAgain orders a cell's fault once more that took place without effect.
+func (l *Lane) strikeAgain(c Cell) {
+	if c.Nth < 0 || l.proved(c) == 0 {
+		return // armed still
+	}
+	for _, p := range l.hosts() {
+		if p.cfg.Name == c.Process {
+			p.give(c.Point+":"+c.Action+":1", 0)
+		}
+	}
 }
 
 // arm gives the cell's faults to their processes.

@@ -13,7 +13,7 @@ import (
 
 // callsUp waits until so many calls are up.
 func (l *Lane) callsUp(ctx context.Context, n int) error {
-	return parts.Await(ctx, fmt.Sprintf("%d calls are up", n), 40*time.Second, func(context.Context) bool { return l.live() >= n })
+	return parts.Await(ctx, fmt.Sprintf("%d calls are up", n), patience, func(context.Context) bool { return l.live() >= n })
 }
 
 // hungUp counts the calls that we ended.
@@ -64,9 +64,11 @@ func engineCells() []Cell {
 			},
 		},
 		{
-			Number: 27, Name: "Temporal killed with calls up, and its database lost", Exclusive: true, Ending: answers, Unknown: inHand, Limit: 3 * time.Minute,
+			Number: 27, Name: "Temporal killed with calls up, and its database lost", Exclusive: true, Ending: answers, Unknown: inHand,
 			Inject: "SIGKILL to the server, its database file removed",
+			Scaled: "conversations of 5 s",
 			Expect: "the sweeper finds the rows that nobody follows; one ring, the true result",
+			Set:    func(l *Lane) { l.pace.talk, l.times.Longest = "5s", "20s" },
 			During: func(ctx context.Context, l *Lane) error {
 				if err := l.callsUp(ctx, 5); err != nil {
 					return err
@@ -78,8 +80,9 @@ func engineCells() []Cell {
 		{
 			Number: 15, Name: "the receiver of webhooks is up, and Temporal is not", Short: true, Ending: answers, Unknown: inHand,
 			Inject: "the workers' connections to Temporal are refused",
-			Scaled: "for 8 s, by the workers' own connections",
+			Scaled: "for 8 s, by the workers' own connections; conversations of 5 s",
 			Expect: "what was answered with 2xx is in the row; every result is true",
+			Set:    func(l *Lane) { l.pace.talk, l.times.Longest = "5s", "20s" },
 			During: func(ctx context.Context, l *Lane) error {
 				if err := l.callsUp(ctx, 3); err != nil {
 					return err
@@ -106,14 +109,20 @@ func engineCells() []Cell {
 				if err := l.callsUp(ctx, 5); err != nil {
 					return err
 				}
-				return l.resetAll(ctx, 3)
+				var failed error
+				err := parts.Await(ctx, "3 workflows are reset", patience, func(ctx context.Context) bool {
+					failed = l.resetAll(ctx, 0)
+					sleep(ctx, 500*time.Millisecond)
+					return failed != nil || l.resets >= 3
+				})
+				return errors.Join(failed, err)
 			},
 			Count: atLeast(3, "resets", func(l *Lane, _ audit.Evidence) int { return l.resets }),
 		},
 		{
 			Number: 21, Suffix: "b", Name: "a workflow reset while its worker is held up before its compare-and-set", Short: true, Ending: answers,
 			Inject: "running workflows are reset every 0.9 s",
-			Point:  "fence.confirmed", Action: "sleep:2500ms", Process: workerA, Nth: -1, Limit: 2 * time.Minute,
+			Point:  "fence.confirmed", Action: "sleep:2500ms", Process: workerA, Nth: -1,
 			Expect: "one ring: who was held up has lost the row. With FENCE=off it rings twice: no heartbeat comes between",
 			Set: func(l *Lane) {
 				for i := range l.world.Tally {
@@ -121,7 +130,9 @@ func engineCells() []Cell {
 				}
 			},
 			During: func(ctx context.Context, l *Lane) error {
-				for range l.world.Tally / 3 {
+				// For as long as the tasks come and, since a consumer may be slow to begin, until
+				// some that ran were reset.
+				for round := 0; round < l.world.Tally/3 || l.resets < 2 && round < 10*l.world.Tally; round++ {
 					sleep(ctx, 900*time.Millisecond)
 					if err := l.resetAll(ctx, 0); err != nil {
 						return err
@@ -135,7 +146,7 @@ func engineCells() []Cell {
 			Number: 25, Name: "Temporal takes tasks and does not answer; Direct takes them over, both alive", Short: true,
 			Inject: "every answer to StartWorkflowExecution is lost",
 			Point:  "submit.sent", Action: "err", Process: consumer1, Nth: -1,
-			Scaled: "the fallback takes over after 1 s", Limit: 2 * time.Minute,
+			Scaled: "the fallback takes over after 1 s",
 			Expect: "one engine for each task, and one ring",
 			Ready: func(_ context.Context, l *Lane) error {
 				l.consumers[0].cfg.FallbackAfter = "1s"

@@ -19,6 +19,21 @@ func met(n int) func(*Lane, audit.Evidence) int {
 	}
 }
 
+const secondAccount = "vapi-second"
+
+// failedOver counts what the platform was made to do wrong, or nothing unless the second
+// account has dialled.
+func failedOver(l *Lane, e audit.Evidence) int {
+	for _, r := range e.Rows {
+		for _, a := range r.Attempts {
+			if a.Provider == secondAccount && a.CallID != "" {
+				return met(10)(l, e)
+			}
+		}
+	}
+	return 0
+}
+
 // providerCells have the platform and its webhooks misbehave.
 func providerCells() []Cell {
 	return []Cell{
@@ -47,6 +62,20 @@ func providerCells() []Cell {
 					{"kind":"fail_after_accept","status":504},{"kind":"fail_after_accept","status":520},{"kind":"truncate_reply"},{"kind":"no_id"},{"kind":"reply_as_batch"}]}`)
 			},
 			Count: atLeast(7, "answers left it open", met(7)),
+		},
+		{
+			Number: 28, Name: "the first account refuses, and the second is next in line; other answers are lost", Quiet: true,
+			Inject: "five requests are refused for certain (401, 429), five are accepted and answered with nothing or 502; no webhooks",
+			Expect: "what was refused is dialled by the second account; a lost answer stays with the account it was sent to; one ring",
+			Ready: func(_ context.Context, l *Lane) error {
+				for _, p := range l.workers {
+					p.cfg.Second = secondAccount
+				}
+				return l.trouble(`{"faults":[{"kind":"refuse","status":401},{"kind":"lose_reply"},{"kind":"refuse","status":429},
+					{"kind":"fail_after_accept","status":502},{"kind":"refuse","status":401},{"kind":"lose_reply"},{"kind":"refuse","status":429},
+					{"kind":"fail_after_accept","status":502},{"kind":"closed_connection"},{"kind":"refuse","status":401}]}`)
+			},
+			Count: atLeast(10, "requests were refused or their answers lost, and the second account dialled", failedOver),
 		},
 		{
 			Number: 13, Name: "every webhook is lost",

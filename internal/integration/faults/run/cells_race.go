@@ -27,7 +27,7 @@ func raceCells() []Cell {
 				for _, m := range l.messages {
 					at := l.produced.Add(m.After + time.Duration(rng.Int64N(int64(2500*time.Millisecond))))
 					all.Go(func() {
-						for try := 0; try < 10 && ctx.Err() == nil; try++ {
+						for until := at.Add(patience); time.Now().Before(until) && ctx.Err() == nil; {
 							sleep(ctx, time.Until(at))
 							if l.cancel(m.Task) {
 								return
@@ -62,7 +62,7 @@ func raceCells() []Cell {
 				if err := os.WriteFile(l.file("switched-off"), nil, 0o600); err != nil {
 					return err
 				}
-				sleep(ctx, time.Second)
+				l.standing(ctx, time.Second)
 				before := l.rings()
 				sleep(ctx, 3*time.Second)
 				after := l.rings()

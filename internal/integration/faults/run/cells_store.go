@@ -38,7 +38,7 @@ func storeCells() []Cell {
 			Expect: "no ring while it is down; every task dialled afterwards",
 			Ready:  func(_ context.Context, l *Lane) error { l.store(parts.Cut); return nil },
 			During: func(ctx context.Context, l *Lane) error {
-				if err := parts.Await(ctx, "a dial is tried", 30*time.Second, func(context.Context) bool { return l.workers[0].hits("execute.begun") > 3 }); err != nil {
+				if err := parts.Await(ctx, "a dial is tried", patience, func(context.Context) bool { return l.workers[0].hits("execute.begun") > 3 }); err != nil {
 					return err
 				}
 				sleep(ctx, 8*time.Second)
@@ -82,12 +82,20 @@ func storeCells() []Cell {
 			Point:  "record.begun", Action: "note", Process: workerA, Nth: -1, Ending: answers,
 			Scaled: "for 14 s; an hour in virtual time, see 20v",
 			Expect: "the workflow stays open, is retried, and its history does not grow",
+			Set: func(l *Lane) { // so far apart that some come to their end while it is away
+				for i := range l.world.Tally {
+					l.messages = append(l.messages, l.task(i, answers, time.Duration(i)*4*spacing))
+				}
+			},
 			During: func(ctx context.Context, l *Lane) error {
-				if err := parts.Await(ctx, "a result is due", 40*time.Second, func(context.Context) bool { return l.workers[0].hits("record.begun") > 1 }); err != nil {
+				if err := parts.Await(ctx, "a result is due", patience, func(context.Context) bool { return l.workers[0].hits("record.begun") > 1 }); err != nil {
 					return err
 				}
 				l.store(parts.Cut)
 				defer l.store(parts.Pass)
+				if err := parts.Await(ctx, "no call is up", patience, func(context.Context) bool { return l.live() == 0 }); err != nil {
+					return err
+				}
 				sleep(ctx, 7*time.Second) // what was under way has come to rest
 				first, err := collect.HistoryLengths(ctx, l.world.client, l.queue)
 				if err != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/superservices/voice/internal/integration/faults/parts"
 )
 
-// frozen is how long a worker is stopped: its heartbeat times out (10 s), the activity
-// is retried elsewhere (10 s later), and some.
+// frozen is how long a worker is stopped: its heartbeat times out (7 s), the activity
+// is retried elsewhere (1 s later), who left word is waited for (15 s), and some.
 const frozen = 25 * time.Second
 
 // frozenText says how that is shortened.
-const frozenText = "frozen for a heartbeat timeout (10 s) and a retry (10 s), instead of StartToClose (15 min)"
+const frozenText = "frozen for a heartbeat timeout (7 s), a retry (1 s) and the wait for its sender (15 s), instead of StartToClose (15 min)"
 
 // late counts the calls that began so long after their dial was to be sent, by its row.
 func late(e audit.Evidence, by time.Duration) int {
@@ -76,17 +76,18 @@ func workerCells() []Cell {
 			},
 			During: func(ctx context.Context, l *Lane) error {
 				a := l.workers[0]
-				if err := parts.Await(ctx, "a dial is under way", 30*time.Second, func(context.Context) bool { return a.hits("place.sent") > 2 }); err != nil {
+				if err := parts.Await(ctx, "a dial is under way", patience, func(context.Context) bool { return a.hits("place.sent") > 2 }); err != nil {
 					return err
 				}
 				began := time.Now()
-				clean, err := a.restart(30 * time.Second)
+				clean, err := a.restart(patience)
+				lost, _ := l.world.pulse.Lost(began, 0)
 				switch {
 				case err != nil:
 					return err
 				case !clean:
 					return errors.New("the worker did not end cleanly")
-				case time.Since(began) > 20*time.Second:
+				case time.Since(began)-lost > 20*time.Second: // of 18 s
 					return errors.New("the worker took longer than its stop timeout")
 				}
 				return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/superservices/voice/internal/integration/faults/audit"
 	"github.com/superservices/voice/internal/integration/faults/collect"
 	"github.com/superservices/voice/internal/integration/faults/parts"
+	"github.com/superservices/voice/internal/integration/faults/pgserver"
 )
 
 // Lane is one deployment of the library on the shared servers: its own broker, carrier,
@@ -49,6 +50,7 @@ type Lane struct {
 	kafka   collect.Kafka
 	sampler collect.Sampler
 
+	began     time.Time
 	mu        sync.Mutex
 	faults    []audit.Fault
 	cancelled []string
@@ -61,11 +63,15 @@ type Lane struct {
 // pace is how long things take on the network.
 type pace struct{ ring, talk, machine, analysis string }
 
+// patience is how long is waited for what has to happen: long, since a busy machine is no
+// failure.
+const patience = 2 * time.Minute
+
 // newLane has the usual times; nothing is started.
 func (w *World) newLane(name string) (*Lane, error) {
 	n := w.number()
 	l := &Lane{
-		world: w, name: name, number: n, dir: filepath.Join(w.dir, name), prefix: fmt.Sprintf("f%d_", n), queue: "faults-" + name,
+		world: w, name: name, number: n, began: time.Now(), dir: filepath.Join(w.dir, name), prefix: fmt.Sprintf("f%d_", n), queue: "faults-" + name,
 		times: parts.HostTimes{Ring: "3s", Longest: "8s", Poll: "1s", Grace: "2s", Redial: "500ms", Lag: "3s", Drain: "18s"},
 		pace:  pace{ring: "200ms", talk: "1500ms", machine: "800ms", analysis: "200ms"},
 		// Kept apart by process: one may be cut off while the other is not.
@@ -88,7 +94,8 @@ func (l *Lane) note(f audit.Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = append(l.faults, f)
-	if f.Action == "kill" && (strings.HasPrefix(f.Process, "consumer") || f.Process == "broker") {
+	// Who is frozen loses its place in the group as one who dies does.
+	if (f.Action == "kill" || f.Action == "stop") && (strings.HasPrefix(f.Process, "consumer") || f.Process == "broker") {
 		l.crashes++
 	}
 }
@@ -157,7 +164,7 @@ func (l *Lane) startCarrier() (err error) {
 }
 
 func (l *Lane) awaitCarrier(ctx context.Context) error {
-	return parts.Await(ctx, "the carrier serves", 30*time.Second, func(context.Context) bool {
+	return parts.Await(ctx, "the carrier serves", patience, func(context.Context) bool {
 		_, err := l.faultsLeft()
 		return err == nil
 	})
@@ -194,7 +201,7 @@ func (l *Lane) define(names []string) {
 	for _, name := range names {
 		cfg := parts.HostConfig{
 			Name: name, Prefix: l.prefix, Queue: l.queue, FenceOff: l.world.FenceOff, Times: l.times,
-			Postgres: parts.DSN(l.toPostgres[name].Port), Temporal: parts.Loopback(l.toTemporal[name].Port),
+			Postgres: pgserver.DSN(l.toPostgres[name].Port), Temporal: parts.Loopback(l.toTemporal[name].Port),
 			Vapi: "http://" + parts.Loopback(l.toVapi[name].Port), Listen: parts.Loopback(parts.FreePort()), SwitchFile: l.file("switched-off"),
 			Brokers: l.kafka.Broker, Topic: Topic, Group: Group, InFlight: 64, Session: "6000",
 		}
@@ -211,7 +218,7 @@ func (l *Lane) define(names []string) {
 
 // migrate makes the tables, and has the database watch them.
 func (l *Lane) migrate(ctx context.Context) error {
-	cfg := parts.HostConfig{Role: parts.RoleMigrate, Name: "migrate", Prefix: l.prefix, Postgres: parts.DSN(l.world.postgres.Port)}
+	cfg := parts.HostConfig{Role: parts.RoleMigrate, Name: "migrate", Prefix: l.prefix, Postgres: pgserver.DSN(l.world.postgres.Port)}
 	c, err := l.family.Start(parts.Spec{Name: "migrate", Path: filepath.Join(l.world.Bin, "faulthost"), Args: []string{cfg.Arg()}})
 	if err != nil {
 		return err
@@ -233,6 +240,23 @@ func (l *Lane) startHost(ctx context.Context, all ...*process) error {
 		l.running.Go(func() { p.keep(ctx) })
 	}
 	return nil
+}
+
+// awaitWorkers waits until all workers ask for tasks: else the first to come might have
+// done them all.
+func (l *Lane) awaitWorkers(ctx context.Context) error {
+	return parts.Await(ctx, "both workers poll", patience, func(ctx context.Context) bool {
+		there, err := collect.Pollers(ctx, l.world.client, l.queue)
+		if err != nil {
+			return false
+		}
+		for _, p := range l.workers {
+			if !there[p.cfg.Name] {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // produce starts the producer on the messages.

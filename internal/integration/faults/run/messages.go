@@ -63,6 +63,21 @@ func (l *Lane) all(n int, ending string) {
 	}
 }
 
+// more are n tasks more, and so many of the messages that are no tasks.
+func (l *Lane) more(n, bad int, ending string) {
+	for i := range n {
+		k, end := len(l.messages), ending
+		if end == "" {
+			end = mix[k%len(mix)]
+		}
+		l.messages = append(l.messages, l.task(k, end, time.Duration(i)*spacing))
+	}
+	for i := range bad {
+		k := len(l.messages)
+		l.messages = append(l.messages, audit.Message{Index: k, Key: fmt.Appendf(nil, "bad-%d", k), Value: corpus()[i], Partition: -1})
+	}
+}
+
 // corpus are messages that are no tasks.
 func corpus() [][]byte {
 	deep := make([]byte, 0, 40000)

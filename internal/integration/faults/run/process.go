@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,7 +34,10 @@ type process struct {
 	mu    sync.Mutex
 	arms  []string // VOICE_FAULT of the next starts, one each
 	child *parts.Child
-	off   bool // not to be started again
+	// orders are the faults asked for on the way that have not struck yet. A process that dies
+	// first leaves them to the next.
+	orders []string
+	off    bool // not to be started again
 	// stopFor is how long a process that stopped itself is left so.
 	stopFor time.Duration
 	// respawn is how long a supervisor takes.
@@ -57,13 +62,13 @@ func (p *process) start() error {
 	if p.off || (p.child != nil && p.child.Running()) {
 		return nil
 	}
-	armed := ""
+	armed := slices.Clone(p.orders)
 	if len(p.arms) > 0 {
-		armed, p.arms = p.arms[0], p.arms[1:]
+		armed, p.arms = append(armed, p.arms[0]), p.arms[1:]
 	}
 	c, err := p.lane.family.Start(parts.Spec{
 		Name: p.lane.name + "-" + p.cfg.Name, Path: filepath.Join(p.lane.world.Bin, "faulthost"), Args: []string{p.cfg.Arg()},
-		Env: []string{"VOICE_FAULT=" + armed, "VOICE_FAULT_LOG=" + p.hitsFile(), "VOICE_FAULT_ORDERS=" + p.lane.dir},
+		Env: []string{"VOICE_FAULT=" + strings.Join(armed, ","), "VOICE_FAULT_LOG=" + p.hitsFile(), "VOICE_FAULT_ORDERS=" + p.lane.dir},
 	})
 	if err != nil {
 		return err
@@ -72,20 +77,24 @@ func (p *process) start() error {
 	return nil
 }
 
-// order arms the running process with one fault more.
-func (p *process) order(text string) bool {
+// give arms the process with one fault more; should it be away just now, or die before the
+// fault strikes, its next start. One that stops itself is left so for hold, if that is given.
+func (p *process) give(text string, hold time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if hold > 0 {
+		p.stopFor = hold
+	}
+	p.orders = append(p.orders, text)
 	if p.child == nil || !p.child.Running() {
-		return false
+		return
 	}
 	f, err := os.OpenFile(filepath.Join(p.lane.dir, strconv.Itoa(p.child.PID())), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return false
+		return
 	}
 	defer f.Close()
-	_, err = f.WriteString(text + "\n")
-	return err == nil
+	_, _ = f.WriteString(text + "\n") // else with the next start
 }
 
 // keep starts the process again whenever it has ended, and does what its fault points
@@ -134,11 +143,11 @@ func (p *process) look(ctx context.Context) {
 			case "kill":
 				select {
 				case <-c.Done():
-				case <-time.After(5 * time.Second):
+				case <-time.After(patience):
 				}
 				proved.killed = c.Killed()
 			case "stop":
-				proved.stopped = parts.Await(ctx, "stopped", 5*time.Second, func(context.Context) bool { return c.Stopped() }) == nil
+				proved.stopped = parts.Await(ctx, "stopped", patience, func(context.Context) bool { return c.Stopped() }) == nil
 				f.Until = h.At.Add(p.stopFor)
 				time.AfterFunc(p.stopFor, func() { _ = c.Signal(syscall.SIGCONT) })
 			}
@@ -146,6 +155,9 @@ func (p *process) look(ctx context.Context) {
 		p.lane.note(f)
 		p.mu.Lock()
 		p.proved = append(p.proved, proved)
+		if i := slices.IndexFunc(p.orders, func(o string) bool { return strings.HasPrefix(o, h.Point+":"+h.Action) }); i >= 0 {
+			p.orders = slices.Delete(p.orders, i, i+1)
+		}
 		p.mu.Unlock()
 	}
 }
@@ -195,7 +207,7 @@ func freeze(ctx context.Context, l *Lane, c *parts.Child, name string, d time.Du
 	}
 	now := time.Now().UTC()
 	l.note(audit.Fault{At: now, Until: now.Add(d), Process: name, Action: "stop"})
-	stopped := parts.Await(ctx, "stopped", 5*time.Second, func(context.Context) bool { return c.Stopped() }) == nil
+	stopped := parts.Await(ctx, "stopped", patience, func(context.Context) bool { return c.Stopped() }) == nil
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):

@@ -11,6 +11,10 @@ import (
 	"github.com/superservices/voice/internal/integration/faults/parts"
 )
 
+// settleTime is how long a lane may take to settle. It only guards against waiting for ever:
+// what is open then is what the run found.
+const settleTime = 4 * time.Minute
+
 // quietFor is how long nothing must happen after the last task has ended, so that a
 // ring too many is still seen.
 const quietFor = 1500 * time.Millisecond
@@ -81,6 +85,18 @@ func (l *Lane) unsettled(ctx context.Context) string {
 	return ""
 }
 
+// standing sleeps for so long, and for as long again as the machine stood still meanwhile.
+func (l *Lane) standing(ctx context.Context, d time.Duration) {
+	for began := time.Now(); ctx.Err() == nil; {
+		lost, _ := l.world.pulse.Lost(began, 0)
+		left := time.Until(began.Add(d + lost))
+		if left <= 0 {
+			return
+		}
+		sleep(ctx, left)
+	}
+}
+
 // troubleUntil is when the last fault that lasts is over.
 func (l *Lane) troubleUntil() (until time.Time) {
 	l.mu.Lock()
@@ -95,7 +111,7 @@ func (l *Lane) troubleUntil() (until time.Time) {
 
 // evidence collects everything.
 func (l *Lane) evidence(ctx context.Context) (e audit.Evidence, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	fail := func(e error) { err = errors.Join(err, e) }
 	e.Messages, e.Redialable, e.MaxDials = l.messages, map[string]int{"fault": 0, "busy": 1, "declined": 1}, 3
@@ -125,9 +141,11 @@ func (l *Lane) evidence(ctx context.Context) (e audit.Evidence, err error) {
 	if e.Offsets, taken = l.sampler.Samples(); taken == 0 {
 		fail(errors.New("the offsets were never sampled"))
 	}
+	// A machine that stands still for as long as a session lasts has the group repeat, too.
+	_, stalls := l.world.pulse.Lost(l.began, time.Second)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.Faults, e.Cancelled, e.Crashes = append(e.Faults, l.faults...), append(e.Cancelled, l.cancelled...), l.crashes
+	e.Faults, e.Cancelled, e.Crashes = append(e.Faults, l.faults...), append(e.Cancelled, l.cancelled...), l.crashes+stalls
 	e.Settled = time.Now().UTC()
 	return e, err
 }

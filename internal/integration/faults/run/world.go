@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/superservices/voice/internal/integration/faults/parts"
+	"github.com/superservices/voice/internal/integration/faults/pgserver"
 )
 
 // Names of the message contract, the same in each lane: each has a broker of its own.
@@ -52,11 +53,12 @@ type World struct {
 	Options
 	dir      string
 	family   *parts.Family
-	postgres *parts.Postgres
+	postgres *pgserver.Server
 	temporal *parts.Temporal
 	db       *sql.DB
 	client   client.Client
 	began    time.Time
+	pulse    *parts.Pulse // of the machine
 
 	mu    sync.Mutex
 	lanes int
@@ -65,6 +67,7 @@ type World struct {
 // Open starts the servers. Close must be called, whatever it returns.
 func (w *World) Open(ctx context.Context) (err error) {
 	w.began = time.Now()
+	w.pulse = parts.StartPulse()
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func (w *World) Open(ctx context.Context) (err error) {
 	started := make(chan error, 2)
 	go func() {
 		var err error
-		w.postgres, err = parts.StartPostgres(ctx, w.family)
+		w.postgres, err = pgserver.Start(ctx, w.family, parts.FreePort())
 		started <- err
 	}()
 	go func() {
@@ -89,7 +92,7 @@ func (w *World) Open(ctx context.Context) (err error) {
 	if w.client, err = w.temporal.Client(); err != nil {
 		return err
 	}
-	if w.db, err = sql.Open("pgx", parts.DSN(w.postgres.Port)); err != nil {
+	if w.db, err = sql.Open("pgx", pgserver.DSN(w.postgres.Port)); err != nil {
 		return err
 	}
 	w.db.SetMaxOpenConns(20)
@@ -122,6 +125,9 @@ func environment(home string) []string {
 
 // Close ends every process and removes what the run wrote, unless it is to be kept.
 func (w *World) Close(keep bool) {
+	if w.pulse != nil {
+		w.pulse.End()
+	}
 	if w.client != nil {
 		w.client.Close()
 	}

@@ -40,6 +40,7 @@ func TestCell24(t *testing.T) {
 			}
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestWorkflowEnvironment()
+			env.SetTestTimeout(time.Minute)
 			env.SetStartTime(submitted)
 			env.SetWorkflowRunTimeout(10 * 24 * time.Hour)
 			e := voicetasktest.Register(t, env, voicetask.Config{Hours: &voicetask.Hours{Start: c.start, End: c.end}},

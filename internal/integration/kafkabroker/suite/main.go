@@ -1,5 +1,6 @@
 // Command suite runs kafkasrc's tests on an Apache Kafka cluster and prints each scenario by name.
-// Where the broker's parts cannot be had it says so and succeeds, unless CI=true: then it fails.
+// Where the broker's parts cannot be had it says SKIP and why, and succeeds, unless CI=true: then it
+// fails. With -want every scenario of that list has to pass, and no other may.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -19,12 +21,13 @@ import (
 
 func main() {
 	jars := flag.String("jars", "", "folder for the broker's jars, kept between runs")
+	list := flag.String("want", "", "file with the names of the scenarios, one a line")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *jars, flag.Args())
+	err := run(ctx, *jars, *list, flag.Args())
 	stop()
 	if errors.Is(err, kafkabroker.ErrUnavailable) && os.Getenv("CI") != "true" {
-		fmt.Println("SKIPPED:", err)
+		fmt.Println("SKIP ", err)
 		return
 	}
 	if err != nil {
@@ -33,12 +36,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, jars string, args []string) error {
+func run(ctx context.Context, jars, list string, args []string) error {
+	want, err := names(list)
+	if err != nil {
+		return err
+	}
 	if jars == "" {
 		return errors.New("name a folder with -jars")
 	}
-	jars, err := kafkabroker.FetchJars(ctx, jars)
-	if err != nil {
+	if jars, err = kafkabroker.FetchJars(ctx, jars); err != nil {
 		return err
 	}
 	if _, err := exec.LookPath("kcat"); err != nil {
@@ -64,13 +70,42 @@ func run(ctx context.Context, jars string, args []string) error {
 		s.take(e)
 	}
 	err = cmd.Wait()
-	fmt.Printf("%d passed, %d failed\n", s.passed, s.failed)
+	fmt.Printf("%d passed, %d failed\n", len(s.passed), s.failed)
 	switch {
 	case err != nil:
 		fmt.Print(strings.Join(s.output[""], ""))
 		return fmt.Errorf("scenarios on Apache Kafka: %w", err)
-	case s.passed == 0:
+	case len(s.passed) == 0:
 		return errors.New("no scenario ran")
+	case list != "":
+		return compare(want, s.passed)
+	}
+	return nil
+}
+
+func names(file string) ([]string, error) {
+	if file == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	return strings.Fields(string(b)), err
+}
+
+// compare fails if a scenario is missing, or is not in the list.
+func compare(want, passed []string) error {
+	var wrong []string
+	for _, name := range want {
+		if !slices.Contains(passed, name) {
+			wrong = append(wrong, name+" did not run")
+		}
+	}
+	for _, name := range passed {
+		if !slices.Contains(want, name) {
+			wrong = append(wrong, name+" is not in the list")
+		}
+	}
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "; "))
 	}
 	return nil
 }
@@ -83,9 +118,10 @@ type event struct {
 
 // scenarios are the tests without subtests, and the subtests of the others.
 type scenarios struct {
-	output         map[string][]string // of each test; "" is the package's
-	parents        map[string]bool
-	passed, failed int
+	output  map[string][]string // of each test; "" is the package's
+	parents map[string]bool
+	passed  []string
+	failed  int
 }
 
 func (s *scenarios) take(e event) {
@@ -97,8 +133,9 @@ func (s *scenarios) take(e event) {
 		s.output[e.Test] = append(s.output[e.Test], e.Output)
 	case "pass":
 		if e.Test != "" && !s.parents[e.Test] {
-			s.passed++
-			fmt.Printf("PASS  %s (%.1f s)\n", strings.TrimPrefix(e.Test, "Test"), e.Elapsed)
+			name := strings.TrimPrefix(e.Test, "Test")
+			s.passed = append(s.passed, name)
+			fmt.Printf("PASS  %s (%.1f s)\n", name, e.Elapsed)
 			for _, line := range s.output[e.Test] {
 				if _, figure, ok := strings.Cut(line, "measured: "); ok {
 					fmt.Print("      ", figure)

@@ -35,11 +35,29 @@ func serveSIP(ctx context.Context, o options) error {
 	if err := srv.RegisterCreateSIPParticipantTopic(""); err != nil {
 		return err
 	}
-	time.Sleep(time.Second) // Redis tells of a subscription later than it is asked for
+	if err := subscribed(ctx, rc); err != nil {
+		return err
+	}
 	o.ledger.write(entry{Event: "ready"})
 	<-ctx.Done()
 	srv.Kill()
 	return nil
+}
+
+// subscribed waits until Redis itself tells of the channels that requests and the
+// right to answer them come by: it does so later than it is asked to.
+func subscribed(ctx context.Context, rc *redis.Client) error {
+	for {
+		channels, err := rc.PubSubChannels(ctx, "*|CreateSIPParticipant|*").Result()
+		if err == nil && len(channels) >= 2 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (s *sipService) TransferSIPParticipant(context.Context, *rpc.InternalTransferSIPParticipantRequest) (*emptypb.Empty, error) {
@@ -132,6 +150,19 @@ func (l *leg) set(status string, more ...string) {
 	l.room.LocalParticipant.SetAttributes(attributes)
 }
 
+// withAgent is the detail of an answer that an agent is there to hear, by the server's word to
+// the SIP side: the agent's own process may be late to write down that it joined.
+const withAgent = "with an agent"
+
+func (l *leg) company() string {
+	for _, p := range l.room.GetRemoteParticipants() {
+		if p.Kind() == lksdk.ParticipantAgent {
+			return withAgent
+		}
+	}
+	return "alone"
+}
+
 func (l *leg) note(event, detail string) {
 	l.s.o.ledger.write(entry{Event: event, Number: l.req.CallTo, Room: l.req.RoomName, Detail: detail})
 }
@@ -203,7 +234,7 @@ func (l *leg) run(answered chan<- error) {
 		return
 	}
 	l.set("active", "sip.callIDFull", l.req.SipCallId+"-full", "sip.callTag", "tag")
-	l.note("answer", "")
+	l.note("answer", l.company())
 	answered <- nil
 	conversation := 10 * time.Minute
 	if kind == "02" {

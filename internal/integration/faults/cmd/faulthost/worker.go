@@ -90,11 +90,11 @@ func (h *host) workerLoop(ctx context.Context, temporal client.Client, cfg voice
 
 // config is the host's.
 func (h *host) config(rows store.Store) (voicetask.Config, error) {
-	platform, err := h.platform()
+	platforms, err := h.platforms()
 	if err != nil {
 		return voicetask.Config{}, err
 	}
-	registry, err := provider.NewRegistry(platform)
+	registry, err := provider.NewRegistry(platforms...)
 	if err != nil {
 		return voicetask.Config{}, err
 	}
@@ -112,6 +112,10 @@ func (h *host) config(rows store.Store) (voicetask.Config, error) {
 			h.log.Warn("notice", "kind", n.Kind, "task_id", n.TaskID, "key", n.Key)
 		},
 	}
+	if h.cfg.Second != "" {
+		cfg.DefaultProvider = vapi.DefaultName
+		cfg.Failover = func(context.Context, voicetask.Task) ([]string, error) { return []string{h.cfg.Second}, nil }
+	}
 	if h.cfg.Skew != "" {
 		cfg.Now = h.now
 	}
@@ -121,10 +125,27 @@ func (h *host) config(rows store.Store) (voicetask.Config, error) {
 	return cfg, nil
 }
 
-// platform is the Vapi adapter; its calls show within the harness's lag.
-func (h *host) platform() (provider.Provider, error) {
-	cfg := vapi.Config{AuthToken: parts.VapiToken, PhoneNumberID: parts.VapiNumber, BaseURL: h.cfg.Vapi, Logger: h.log}
-	if h.cfg.WebhookURL != "" {
+// platforms are the accounts that may dial, the first one first.
+func (h *host) platforms() (all []provider.Provider, err error) {
+	names := []string{vapi.DefaultName}
+	if h.cfg.Second != "" {
+		names = append(names, h.cfg.Second)
+	}
+	for _, name := range names {
+		p, err := h.platform(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// platform is the Vapi adapter; its calls show within the harness's lag. Events are of
+// the first account; the second one's calls are asked about.
+func (h *host) platform(name string) (provider.Provider, error) {
+	cfg := vapi.Config{Name: name, AuthToken: parts.VapiToken, PhoneNumberID: parts.VapiNumber, BaseURL: h.cfg.Vapi, Logger: h.log}
+	if h.cfg.WebhookURL != "" && name == vapi.DefaultName {
 		cfg.WebhookURL, cfg.WebhookSecret = h.cfg.WebhookURL, parts.WebhookSecret
 	}
 	p, err := vapi.New(cfg)
