@@ -20,7 +20,8 @@
 // KAFKA_BOOTSTRAP_SERVERS, AGENT_OUTBOUND_REQUEST_TOPIC, AGENT_OUTBOUND_REQUEST_GROUP,
 // VOICE_TASK_QUEUE, Temporal's own (TEMPORAL_ADDRESS and so on), VOICE_DATABASE (the worker's
 // file) and VOICE_PAYLOAD_KEY (the worker's keys). VOICE_HEALTH_ADDR, as :8081, serves GET
-// /healthz: 200 while the consumer is in its group, with its numbers as JSON.
+// /healthz: 200 while the consumer is in its group, with its numbers as JSON. For brokers that demand
+// TLS or a login set Config.Librdkafka here, where ConfigFromEnv has returned.
 package main
 
 import (

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/superservices/voice/examples/internal/stopper"
 	"github.com/superservices/voice/kafkasrc"
 )
 
@@ -63,10 +64,14 @@ func TestRunStops(t *testing.T) {
 			t.Setenv("VAPI_PHONE_NUMBER_ID", "number")
 			t.Setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
 			t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if err := run(ctx, quiet); err != nil {
+			out := &stopper.Log{At: "the brokers cannot be reached", Stop: cancel}
+			if err := run(ctx, slog.New(slog.NewTextHandler(out, nil))); err != nil {
 				t.Errorf("got %v, want nil after a stop", err)
+			}
+			if !strings.Contains(out.String(), out.At) {
+				t.Errorf("it never ran: %s", out)
 			}
 		})
 	}

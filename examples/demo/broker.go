@@ -22,7 +22,7 @@ const (
 	// largestMessage is what the topics allow: more than the consumer does (1 MiB),
 	// so that it is the consumer who has to deal with the message of 2 MB.
 	largestMessage = 4 << 20
-	kafkaTimeout   = 20 * time.Second
+	kafkaTimeout   = time.Minute
 )
 
 // broker is a Kafka broker inside the demo, with its data on disk.

@@ -48,14 +48,14 @@ func (d *demo) play(ctx context.Context) (verdict, error) {
 	if err := d.startParts(ctx); err != nil {
 		return verdict{}, err
 	}
-	if err := writeZones(d.file(dirZones), time.Now()); err != nil {
-		return verdict{}, err
-	}
 	w, err := newWatch(d)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer w.close()
+	if err := writeZones(d.file(dirZones), time.Now()); err != nil {
+		return verdict{}, err
+	}
 	if err := d.send(ctx, w); err != nil {
 		return verdict{}, fmt.Errorf("sending the messages: %w", err)
 	}
@@ -70,7 +70,7 @@ func (d *demo) play(ctx context.Context) (verdict, error) {
 // send sends the messages. The callee who is still asleep goes first and alone, so
 // that on the slowest machine the worker looks at the clock before nine.
 func (d *demo) send(ctx context.Context, w *watch) error {
-	const patience = 5 * time.Second
+	const patience = dawnIn // later it does not show
 	early := 0
 	for early < len(d.cases) && d.cases[early].Expect.Deferred != "" {
 		early++
@@ -100,8 +100,9 @@ func (d *demo) prepare() (err error) {
 	return err
 }
 
-// startParts starts everything and waits until it serves. What depends on nothing
-// starts first, side by side.
+// startParts starts everything and waits until it serves: the seconds until dawn begin with
+// the first message, not with the start of a process. What depends on nothing starts first,
+// side by side.
 func (d *demo) startParts(ctx context.Context) (err error) {
 	d.family.dir = d.dir
 	if err := d.startTemporal(); err != nil {
@@ -125,7 +126,14 @@ func (d *demo) startParts(ctx context.Context) (err error) {
 	if err := d.startConsumer(); err != nil {
 		return err
 	}
-	fmt.Printf("%s  up: Temporal, Kafka, carrier, worker, consumer (logs in %s)\n", clock(d.began), d.dir)
+	if err := d.awaitWorker(ctx); err != nil {
+		return err
+	}
+	if err := d.awaitConsumer(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%s  up: Temporal (%s), Kafka (%s), carrier, worker, consumer (logs in %s)\n",
+		clock(d.began), loopback(d.ports.temporal), d.broker.addr, d.dir)
 	return nil
 }
 
@@ -146,7 +154,7 @@ func (d *demo) cleanUp(status int) {
 
 // linger is -keep: it says where things are, and waits for ctrl-C.
 func (d *demo) linger(ctx context.Context) {
-	fmt.Fprintf(os.Stderr, "demo: -keep: everything stays up until ctrl-C, which removes %s\n", d.dir)
+	fmt.Fprintf(os.Stderr, "demo: -keep: everything stays up where it says above until ctrl-C, which removes %s\n", d.dir)
 	select {
 	case <-ctx.Done():
 	case c := <-d.family.died():

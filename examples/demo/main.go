@@ -51,7 +51,7 @@ func realMain(args []string) int {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	f.StringVar(&o.bin, "bin", "bin", "`directory` of temporal, carrier, worker and consumer, as make demo builds them")
 	f.BoolVar(&o.keep, "keep", false, "leave everything up after the run, until ctrl-C")
-	f.DurationVar(&o.limit, "limit", 90*time.Second, "longest time to wait for all tasks to end")
+	f.DurationVar(&o.limit, "limit", 5*time.Minute, "longest time to wait for all tasks to end")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK

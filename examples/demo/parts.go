@@ -35,7 +35,8 @@ const (
 // own address.
 const webhookPath = "/webhooks/livekit"
 
-const readyTime = 30 * time.Second
+// readyTime is long: a busy machine is no failure, and a child that died is told of at once.
+const readyTime = 2 * time.Minute
 
 // baseEnv is what every child gets. Nothing of the user's own configuration of
 // Temporal, Kafka or the platforms may reach it, nor a proxy.
@@ -68,10 +69,14 @@ func (d *demo) startTemporal() error {
 
 // awaitTemporal asks through the Web UI, which asks the server: then both are up.
 func (d *demo) awaitTemporal(ctx context.Context) error {
-	url := fmt.Sprintf("http://127.0.0.1:%d/api/v1/namespaces/default", d.ports.webUI)
-	client := &http.Client{Timeout: 2 * time.Second}
+	return d.awaitOK(ctx, "Temporal", fmt.Sprintf("http://127.0.0.1:%d/api/v1/namespaces/default", d.ports.webUI))
+}
+
+// awaitOK waits until a GET is answered with 200.
+func (d *demo) awaitOK(ctx context.Context, what, url string) error {
+	client := &http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
-	return d.family.await(ctx, "Temporal", readyTime, func(ctx context.Context) bool {
+	return d.family.await(ctx, what, readyTime, func(ctx context.Context) bool {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return false
@@ -146,11 +151,25 @@ func (d *demo) startWorker() error {
 	return err
 }
 
+// awaitWorker waits until the worker says that it has started.
+func (d *demo) awaitWorker(ctx context.Context) error {
+	return d.family.await(ctx, "the worker", readyTime, func(context.Context) bool {
+		text, err := os.ReadFile(d.file(binWorker + ".log"))
+		return err == nil && bytes.Contains(text, []byte("Started Worker"))
+	})
+}
+
+// awaitConsumer waits until the consumer is in its group.
+func (d *demo) awaitConsumer(ctx context.Context) error {
+	return d.awaitOK(ctx, "the consumer", fmt.Sprintf("http://127.0.0.1:%d/healthz", d.ports.health))
+}
+
 func (d *demo) startConsumer() error {
 	_, err := d.family.start(filepath.Join(d.bin, binConsumer), d.commonEnv(
 		"KAFKA_BOOTSTRAP_SERVERS="+d.broker.addr,
 		"AGENT_OUTBOUND_REQUEST_TOPIC="+topicNormal,
 		"AGENT_OUTBOUND_REQUEST_GROUP="+group,
+		"VOICE_HEALTH_ADDR="+loopback(d.ports.health),
 	))
 	return err
 }

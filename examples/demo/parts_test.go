@@ -46,7 +46,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 	if p.kafka == taken || !strings.Contains(notes.String(), "of Kafka is taken") {
 		t.Errorf("%+v, %q", p, notes.String())
 	}
-	wantedPorts = ports{taken, taken, taken, taken}
+	wantedPorts = ports{taken, taken, taken, taken, taken}
 	if p, err = choosePorts(&notes); err != nil || p.temporal == p.webUI || p.kafka == p.webhooks || p.webUI == p.kafka {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -131,7 +131,7 @@ func script(t *testing.T, name, body string) string {
 func TestChildrenAreEndedAndTheDeadAreReported(t *testing.T) {
 	f := &family{dir: t.TempDir()}
 	env := []string{"PATH=" + os.Getenv("PATH")}
-	gentle, err := f.start(script(t, "gentle", "sleep 60"), env)
+	gentle, err := f.start(script(t, "gentle", "sleep 600"), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestChildrenAreEndedAndTheDeadAreReported(t *testing.T) {
 		if c != short || !strings.Contains(c.obituary(), "short has ended by itself: exit status 3") {
 			t.Errorf("%s", c.obituary())
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("a dead child was not reported")
 	}
 	var text bytes.Buffer
@@ -161,22 +161,19 @@ func TestChildrenAreEndedAndTheDeadAreReported(t *testing.T) {
 }
 
 func TestAChildThatIgnoresTheSignalIsKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: it waits", stopTime, "for a child that ignores its signal")
-	}
 	f := &family{dir: t.TempDir()}
 	ready := filepath.Join(f.dir, "ready")
 	c, err := f.start(script(t, "deaf", "trap '' TERM; : >"+ready+"; while :; do sleep 1; done"), []string{"PATH=" + os.Getenv("PATH")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.await(t.Context(), "deaf", 10*time.Second, fileThere(ready)); err != nil {
+	if err := f.await(t.Context(), "deaf", time.Minute, fileThere(ready)); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
 	f.stop()
 	<-c.done
-	if took := time.Since(began); took < stopTime || took > stopTime+5*time.Second {
+	if took := time.Since(began); took < stopTime || took > stopTime+time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

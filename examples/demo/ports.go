@@ -8,10 +8,10 @@ import (
 )
 
 // ports of a run, all on the loopback interface.
-type ports struct{ temporal, webUI, kafka, webhooks int }
+type ports struct{ temporal, webUI, kafka, webhooks, health int }
 
 // wantedPorts are the usual ones of each service.
-var wantedPorts = ports{temporal: 7233, webUI: 8233, kafka: 9092, webhooks: 8235}
+var wantedPorts = ports{temporal: 7233, webUI: 8233, kafka: 9092, webhooks: 8235, health: 8236}
 
 // choosePorts takes the usual port of each service, or where that is taken says so
 // and takes the next free one.
@@ -22,7 +22,7 @@ func choosePorts(notes io.Writer) (ports, error) {
 		port *int
 		what string
 	}{
-		{&p.temporal, "Temporal"}, {&p.webUI, "the Web UI"}, {&p.kafka, "Kafka"}, {&p.webhooks, "the worker's webhooks"},
+		{&p.temporal, "Temporal"}, {&p.webUI, "the Web UI"}, {&p.kafka, "Kafka"}, {&p.webhooks, "the worker's webhooks"}, {&p.health, "the consumer's health"},
 	} {
 		usual := *want.port
 		port, err := nextFree(usual, chosen)

@@ -18,7 +18,8 @@ func TestPlainLines(t *testing.T) {
 	var out bytes.Buffer
 	p := &plainLines{out: &out, began: time.Now()}
 	p.update(shot(1, 1))
-	p.update(shot(2, 1)) // too soon
+	p.last = time.Now().Add(time.Minute) // however long the machine stands still here
+	p.update(shot(2, 1))                 // too soon
 	p.note("by the way")
 	p.update(shot(3, 0))
 	p.end()
@@ -60,7 +61,7 @@ func TestSettled(t *testing.T) {
 func TestTheReportEndsWithOneJSONObject(t *testing.T) {
 	cases, seen := perfect(t)
 	var out bytes.Buffer
-	d := &demo{began: time.Now(), broker: &broker{}}
+	d := &demo{began: time.Now(), broker: &broker{addr: "127.0.0.1:9192"}, dir: "/nowhere", ports: ports{temporal: 7333, webUI: 8333}}
 	for _, d.keep = range []bool{false, true} {
 		out.Reset()
 		d.report(&out, audit(cases, seen))
@@ -73,6 +74,12 @@ func TestTheReportEndsWithOneJSONObject(t *testing.T) {
 		}
 		if !strings.Contains(out.String(), "/namespaces/default/workflows") {
 			t.Error("no link to the Web UI")
+		}
+		// What stays up can be reached by what is printed.
+		for _, place := range []string{"127.0.0.1:9192 (agent_outbound_requests,", "kcat -P -b 127.0.0.1:9192", "TEMPORAL_ADDRESS=127.0.0.1:7333", "VOICE_DATABASE=/nowhere/voice.db"} {
+			if strings.Contains(out.String(), place) != d.keep {
+				t.Errorf("-keep %t: %q is printed: %t", d.keep, place, !d.keep)
+			}
 		}
 	}
 }

@@ -70,4 +70,14 @@ func (d *demo) places(w io.Writer) {
 	fmt.Fprintf(t, "rings\t%s\n", d.file(fileLedger))
 	fmt.Fprintf(t, "logs\t%s\n", d.file("*.log"))
 	_ = t.Flush()
+	d.tries(w)
+}
+
+// tries are commands for a second terminal: a call of one's own, and a look at it. The
+// number is one that answers, and the zone is the demo's, where it is noon.
+func (d *demo) tries(w io.Writer) {
+	message := fmt.Sprintf(`{"task_id": "mine-1", "agent_id": "agent-7", "data": {"contact_number": "+12125550106"}, "time_zone": %q}`, zoneNoon)
+	fmt.Fprintf(w, "\nSend a message, and look at its task from examples/ (operator says more of what it can do):\n")
+	fmt.Fprintf(w, "  echo '%s' | kcat -P -b %s -t %s\n", message, d.broker.addr, topicNormal)
+	fmt.Fprintf(w, "  VOICE_DATABASE=%s TEMPORAL_ADDRESS=%s go run ./operator show mine-1\n", d.file(fileStore), loopback(d.ports.temporal))
 }

@@ -28,7 +28,7 @@ type table struct {
 }
 
 func openTable(file string) (*table, error) {
-	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(3000)"}}
+	q := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(30000)"}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: file, RawQuery: q.Encode()}).String())
 	if err != nil {
 		return nil, err

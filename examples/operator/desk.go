@@ -17,10 +17,14 @@ import (
 // page is how many rows are read at once.
 const page = 500
 
-// unknown lists the dials that end unknown. A task with one has failed, or is about to.
+// maybeUnknown are the statuses of a task that may have an unknown dial: it has failed or
+// was cancelled, or is about to.
+var maybeUnknown = []store.Status{store.StatusFailed, store.StatusCancelled, store.StatusProcessing, store.StatusInProgress, store.StatusHold}
+
+// unknown lists the dials that end unknown.
 func (d desk) unknown(ctx context.Context) error {
 	w := d.table("TASK", "KEY", "PROVIDER", "SINCE", "CALLEE", "WHY")
-	q := store.Query{Statuses: []store.Status{store.StatusFailed, store.StatusProcessing}, Limit: page}
+	q := store.Query{Statuses: maybeUnknown, Limit: page}
 	found := 0
 	for {
 		all, err := d.rows.List(ctx, q)
@@ -29,7 +33,7 @@ func (d desk) unknown(ctx context.Context) error {
 		}
 		for _, r := range all {
 			for _, a := range r.Attempts {
-				if a.Outcome == provider.OutcomeUnknown {
+				if a.Outcome == provider.OutcomeUnknown || untold(r, a) {
 					found++
 					row(w, r.ID, a.Key, a.Provider, when(a.SentAt), callee(r), a.Kind)
 				}
@@ -45,6 +49,12 @@ func (d desk) unknown(ctx context.Context) error {
 		return err
 	}
 	return w.Flush()
+}
+
+// untold is a call that was seen after its task had ended unknown, and whose end nobody
+// has told.
+func untold(r store.Record, a store.Attempt) bool {
+	return r.Status.Terminal() && r.Outcome == provider.OutcomeUnknown && a.State == store.AttemptPlaced
 }
 
 // show prints a task's row. What the callee said is not for a terminal.
@@ -76,6 +86,10 @@ func (d desk) settle(ctx context.Context, args []string) error {
 		return fmt.Errorf("%q is no outcome: use completed, voicemail, no_answer, busy, declined, invalid_number, cancelled, timed_out, rate_limited, provider_fault or config_error", outcome)
 	}
 	return d.tasks.Settle(ctx, key, provider.Call{Outcome: outcome, Reason: "settled by an operator"})
+}
+
+func (d desk) hold(ctx context.Context, args []string) error {
+	return d.tasks.Hold(ctx, args[0], args[1])
 }
 
 // again submits a finished task's payload under a new id. It may ring: that is for the

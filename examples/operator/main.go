@@ -75,6 +75,7 @@ type command struct {
 	args int    // how many it takes
 	use  string // their names
 	do   func(ctx context.Context, args []string) error
+	done string // what was done, a format of the args; empty: do has shown it
 }
 
 func (d desk) commands() map[string]command {
@@ -82,14 +83,14 @@ func (d desk) commands() map[string]command {
 		return func(ctx context.Context, args []string) error { return f(ctx, args[0]) }
 	}
 	return map[string]command{
-		"unknown": {0, "", func(ctx context.Context, _ []string) error { return d.unknown(ctx) }},
-		"show":    {1, "<task_id>", one(d.show)},
-		"settle":  {2, "<key> <outcome>", d.settle},
-		"again":   {2, "<task_id> <new_id>", d.again},
-		"hold":    {2, "<task_id> <why>", func(ctx context.Context, args []string) error { return d.tasks.Hold(ctx, args[0], args[1]) }},
-		"resume":  {1, "<task_id>", one(d.tasks.Resume)},
-		"cancel":  {1, "<task_id>", one(d.tasks.Cancel)},
-		"erase":   {1, "<task_id>", one(d.tasks.Erase)},
+		"unknown": {0, "", func(ctx context.Context, _ []string) error { return d.unknown(ctx) }, ""},
+		"show":    {1, "<task_id>", one(d.show), ""},
+		"settle":  {2, "<key> <outcome>", d.settle, "settled: dial %s ended %s"},
+		"again":   {2, "<task_id> <new_id>", d.again, "submitted: the task of %s as %s"},
+		"hold":    {2, "<task_id> <why>", d.hold, "held: %[1]s makes no further dial until it is resumed"},
+		"resume":  {1, "<task_id>", one(d.tasks.Resume), "resumed: %s goes on"},
+		"cancel":  {1, "<task_id>", one(d.tasks.Cancel), "cancelled: %s makes no further dial, and its call is hung up"},
+		"erase":   {1, "<task_id>", one(d.tasks.Erase), "erased: the row of %s holds no personal data any more; Kafka, Temporal's history and the platform may"},
 	}
 }
 
@@ -109,5 +110,19 @@ func (d desk) do(ctx context.Context, args []string) error {
 	if err := c.do(ctx, args[1:]); err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
-	return nil
+	return d.say(c.done, args[1:])
+}
+
+// say tells what was done: a command that changes something must not be silent. It says
+// ids, as the tables do, and outcomes, and nothing from the row.
+func (d desk) say(done string, args []string) error {
+	if done == "" {
+		return nil
+	}
+	shown := make([]any, len(args))
+	for i, a := range args {
+		shown[i] = a
+	}
+	_, err := fmt.Fprintf(d.out, done+"\n", shown...)
+	return err
 }

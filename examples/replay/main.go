@@ -10,11 +10,14 @@
 //	too_large      1 left
 //	replayed 3, left 1
 //
-// What was replayed or left is not looked at again: the offsets of a group say so. Each
+// What was replayed or left is not looked at again: the offsets of a group say so, and
+// one that is stopped or killed in the middle may simply be run again. Each
 // -class has a group of its own, so that one does not pass over another's, and a new
-// -group begins at the beginning; a task that comes twice is a duplicate and does no harm.
+// -group begins at the beginning, and so does a run without -class, also behind runs with one: a
+// task that comes twice is a duplicate and does no harm. Of one group run one at a time.
 // With -dry-run nothing is written and nothing remembered.
-// KAFKA_BOOTSTRAP_SERVERS and AGENT_OUTBOUND_REQUEST_TOPIC are the consumer's.
+// KAFKA_BOOTSTRAP_SERVERS and AGENT_OUTBOUND_REQUEST_TOPIC are the consumer's. For brokers that demand
+// TLS or a login set ReplayConfig.Librdkafka here.
 package main
 
 import (
@@ -26,6 +29,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/superservices/voice/examples/internal/setup"
 	"github.com/superservices/voice/kafkasrc"
@@ -55,6 +59,9 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	if o.topic == "" {
 		o.topic = env.Topic + "_dlq"
 	}
+	if o.class != "" && !slices.Contains(classes, o.class) {
+		return fmt.Errorf("-class %q: there are %s", o.class, strings.Join(classes, ", "))
+	}
 	if o.group == "" && o.class != "" {
 		o.group = o.topic + "_replay_" + o.class
 	}
@@ -75,6 +82,9 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "%s %d, left %d\n", verb(o.dryRun), replayed, skipped)
 	return err
 }
+
+// classes are the values of kafkasrc.HeaderClass.
+var classes = []string{"invalid_task", "decode", "too_large"}
 
 // classOf is why a message became a dead letter.
 func classOf(m kafkasrc.Message) string {

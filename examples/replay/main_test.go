@@ -34,3 +34,10 @@ func TestRunNamesTheVariable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestRunNamesTheClasses(t *testing.T) {
+	err := options{class: "bogus"}.run(t.Context(), &strings.Builder{})
+	if err == nil || !strings.Contains(err.Error(), "invalid_task, decode, too_large") {
+		t.Errorf("got %v", err)
+	}
+}

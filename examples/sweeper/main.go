@@ -6,13 +6,22 @@
 // Run one beside the workers, or two to be safe: they do not get into each other's way. A
 // host may as well call Sweeper.Run in its worker's process.
 //
+//	temporal server start-dev
+//	export VAPI_AUTH_TOKEN=...
 //	go run ./sweeper
 //
-// Its variables are those of examples/worker; both must name the same database. Workers
-// whose calls it follows have Config.Swept set.
+// It logs "sweeping", with the platforms that it asks and the longest call that it lets be,
+// and then only what is worth counting ("notice") and what fails: it is silent while all is
+// well.
+//
+// Its variables are those of examples/worker, and should be the same, VOICE_DATABASE and
+// VOICE_MAX_CALL_DURATION above all: it hangs up what is up beyond the policy's limits. It
+// needs the platforms' keys, since it asks them what became of calls, and no
+// VAPI_PHONE_NUMBER_ID. Workers whose calls it follows have Config.Swept set.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,8 +35,9 @@ import (
 func main() { setup.Main("sweeper", run) }
 
 func run(ctx context.Context, logger *slog.Logger) error {
-	platforms, err := setup.Platforms(logger)
-	if err != nil {
+	platforms, noPlatform := setup.Platforms(logger)
+	adjust, wrong := setup.Adjust(logger)
+	if err := errors.Join(noPlatform, wrong); err != nil {
 		return err
 	}
 	temporal, err := setup.Temporal(logger)
@@ -48,7 +58,8 @@ func run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	cfg.Providers, cfg.Store, cfg.Logger = registry, rows, logger
-	service.Store, service.Logger = rows, logger
+	adjust(&cfg) // the workers' policy, and notices that are logged
+	service.Store, service.Logger, service.Observe = rows, logger, cfg.Observe
 	tasks, err := voicetask.NewClient(temporal, service)
 	if err != nil {
 		return err
@@ -57,6 +68,8 @@ func run(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	logger.Info("sweeping", "platforms", registry.Names(), "task_queue", service.TaskQueue,
+		"longest_call", cmp.Or(cfg.Policy.MaxCallDuration, voicetask.DefaultMaxCallDuration))
 	return sweeper.Run(ctx)
 	// end: sweeper
 }

@@ -6,7 +6,7 @@
 // is, keeps its rows in SQLite, and calls only at hours that are decent in every zone in
 // which the callee's number may be. Run as many of them as you like on one machine, and
 // stop them when you like: ctrl-C and SIGTERM hand over what waits and let a dial in flight
-// finish (up to a minute: give it that long before you kill it), and a worker that is killed
+// finish (up to 75 s, or 85 s with LiveKit: give it that long before you kill it), and a worker that is killed
 // loses no call and dials none again.
 //
 //	temporal server start-dev
@@ -38,13 +38,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"os"
-	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -61,12 +59,9 @@ func main() { setup.Main("worker", run) }
 
 // run opens what the variables name, then works and serves webhooks until ctx ends.
 func run(ctx context.Context, logger *slog.Logger) error {
-	platforms, err := setup.Platforms(logger)
-	if err != nil {
-		return err
-	}
-	adjust, err := setup.Adjust(logger)
-	if err != nil {
+	platforms, noPlatform := setup.Platforms(logger)
+	adjust, wrong := setup.Adjust(logger)
+	if err := errors.Join(noPlatform, wrong); err != nil {
 		return err
 	}
 	temporal, err := setup.Temporal(logger)
@@ -108,18 +103,12 @@ func work(ctx context.Context, temporal client.Client, rows store.Store, platfor
 		cfg.Hours.Zones = numberzone.Zones // wherever the callee's number may be
 	}
 	adjust(&cfg)
-	w := worker.New(temporal, service.TaskQueue, worker.Options{WorkerStopTimeout: drainTime(cfg.Policy)})
+	w := worker.New(temporal, service.TaskQueue, worker.Options{WorkerStopTimeout: cfg.DrainTime()})
 	if err := voicetask.RegisterWorker(w, cfg); err != nil {
 		return err
 	}
 	return voicetask.RunWorker(ctx, w)
 	// end: worker
-}
-
-// drainTime is how long a stop waits for a dial in flight: until it has been answered, or
-// has rung for as long as it may, and some time for the platform to say so.
-func drainTime(p voicetask.Policy) time.Duration {
-	return cmp.Or(p.RingTimeout, voicetask.DefaultRingTimeout) + 15*time.Second
 }
 
 // webhooks hands the platforms' reports to the tasks' rows and workflows. They may as well be

@@ -1,19 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/superservices/voice/voicetask"
 )
 
-// What is wrong is told by the name of the variable or the field, before anything is dialled.
+// What is wrong is told by the name of the variable or the field, in the error or the log, before
+// anything is dialled.
 func TestRunNamesTheFault(t *testing.T) {
 	for name, c := range map[string]struct{ variable, value, want string }{
 		"no platform":   {"VAPI_AUTH_TOKEN", "", "VAPI_AUTH_TOKEN"},
+		"no number":     {"VAPI_PHONE_NUMBER_ID", "", "VAPI_PHONE_NUMBER_ID"},
 		"hours":         {"BUSINESS_HOURS_START", "23h", "BUSINESS_HOURS_START"},
 		"provider":      {"AGENT_PROVIDER", "acme", "Config.DefaultProvider"},
 		"override":      {"VOICE_MAX_CALL_DURATION", "15", "VOICE_MAX_CALL_DURATION"},
@@ -28,19 +28,11 @@ func TestRunNamesTheFault(t *testing.T) {
 			t.Setenv("VAPI_AUTH_TOKEN", "key")
 			t.Setenv("VAPI_PHONE_NUMBER_ID", "number")
 			t.Setenv(c.variable, c.value)
-			err := run(t.Context(), slog.New(slog.DiscardHandler))
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
+			var said bytes.Buffer
+			err := run(t.Context(), slog.New(slog.NewTextHandler(&said, nil)))
+			if err == nil || !strings.Contains(said.String()+err.Error(), c.want) {
+				t.Errorf("got %v, want %s; logged:\n%s", err, c.want, said.String())
 			}
 		})
-	}
-}
-
-func TestDrainTime(t *testing.T) {
-	if got := drainTime(voicetask.Policy{}); got != time.Minute {
-		t.Errorf("got %v, want a minute", got)
-	}
-	if got := drainTime(voicetask.Policy{RingTimeout: 5 * time.Second}); got != 20*time.Second {
-		t.Errorf("got %v, want 20s", got)
 	}
 }

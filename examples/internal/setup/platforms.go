@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,33 +35,39 @@ const (
 // which has the address in its own configuration, is trusted to send them: polling then
 // starts only after a silence.
 func Platforms(logger *slog.Logger) ([]provider.Provider, error) {
-	var all []provider.Provider
-	if os.Getenv(EnvVapi) != "" {
-		p, err := vapiFromEnv(logger)
-		if err != nil {
-			return nil, err
+	var (
+		all   []provider.Provider
+		wrong []error
+	)
+	for _, platform := range []struct {
+		variable string
+		open     func(*slog.Logger) (provider.Provider, error)
+	}{{EnvVapi, vapiFromEnv}, {EnvLiveKit, livekitFromEnv}} {
+		if os.Getenv(platform.variable) == "" {
+			continue
 		}
-		all = append(all, p)
-	}
-	if os.Getenv(EnvLiveKit) != "" {
-		cfg, err := livekit.ConfigFromEnv(os.Getenv)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Webhooks, cfg.Logger = os.Getenv(EnvWebhookURL) != "", logger
-		p, err := livekit.New(cfg)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
+		p, err := platform.open(logger)
+		all, wrong = append(all, p), append(wrong, err)
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no platform to call through: set %s or %s", EnvVapi, EnvLiveKit)
 	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
 	return all, nil
 }
 
-func vapiFromEnv(logger *slog.Logger) (*vapi.Provider, error) {
+func livekitFromEnv(logger *slog.Logger) (provider.Provider, error) {
+	cfg, err := livekit.ConfigFromEnv(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Webhooks, cfg.Logger = os.Getenv(EnvWebhookURL) != "", logger
+	return livekit.New(cfg)
+}
+
+func vapiFromEnv(logger *slog.Logger) (provider.Provider, error) {
 	cfg, err := vapi.ConfigFromEnv(os.Getenv)
 	if err != nil {
 		return nil, err

@@ -91,6 +91,17 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+// Whoever set several variables wrongly hears of all of them at once.
+func TestPlatformsNameEverythingWrong(t *testing.T) {
+	setenv(t, map[string]string{EnvVapi: "key\n", "VAPI_BASE_URL": "nowhere", EnvLiveKit: "nowhere", "LIVEKIT_API_KEY": "k k"})
+	all, err := Platforms(quiet)
+	for _, name := range []string{EnvVapi, "VAPI_BASE_URL", EnvLiveKit, "LIVEKIT_API_KEY"} {
+		if err == nil || !strings.Contains(err.Error(), name) || all != nil {
+			t.Errorf("got %v, %v, want %s", all, err, name)
+		}
+	}
+}
+
 // Unsigned reports are refused, and there is a handler for the platforms that are there.
 func TestWebhooks(t *testing.T) {
 	sink := provider.EventSinkFunc(func(context.Context, provider.Event) error { return nil })
@@ -185,20 +196,27 @@ func TestTemporal(t *testing.T) {
 	}
 }
 
-// free returns an address that was free a moment ago.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+// addressTo sends the address that a Serve logs.
+type addressTo struct {
+	slog.Handler
+	at chan<- string
+}
+
+func (addressTo) Enabled(context.Context, slog.Level) bool { return true }
+
+func (a addressTo) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(f slog.Attr) bool {
+		if f.Key == "addr" {
+			a.at <- f.Value.String()
+		}
+		return true
+	})
+	return nil
 }
 
 func get(t *testing.T, url string) (status int, body []byte) {
 	t.Helper()
-	for range 200 {
+	for range 3000 {
 		if resp, err := http.Get(url); err == nil {
 			defer resp.Body.Close()
 			body, _ = io.ReadAll(resp.Body)
@@ -214,21 +232,30 @@ func get(t *testing.T, url string) (status int, body []byte) {
 func TestServeDrains(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	addr, entered, release := free(t), make(chan struct{}), make(chan struct{})
+	entered, release := make(chan struct{}), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-release
 		w.WriteHeader(http.StatusNoContent)
 	})
-	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, addr, handler, quiet) }()
-	answered := make(chan int, 1)
+	served, at := make(chan error, 1), make(chan string, 1)
+	go func() { served <- Serve(ctx, "127.0.0.1:0", handler, slog.New(addressTo{slog.DiscardHandler, at})) }()
+	answered, addr := make(chan int, 1), <-at
 	go func() {
-		status, _ := get(t, "http://"+addr)
-		answered <- status
+		status := 0
+		defer func() { answered <- status }()
+		status, _ = get(t, "http://"+addr)
 	}()
 	<-entered
 	cancel()
+	for { // until it has begun to stop
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
+		time.Sleep(time.Millisecond)
+	}
 	close(release)
 	if got := <-answered; got != http.StatusNoContent {
 		t.Errorf("got %d", got)
