@@ -5,5 +5,6 @@
 // cmd/faults is the driver, the broker and the producer; cmd/faulthost is the host whose
 // processes are broken, the library with its fault points compiled in. Package run has
 // the cells and the campaign, parts the processes and the connections between them,
-// collect reads the evidence, audit judges it, and virtual has the cells that need hours.
+// pulse the time that the machine stood still, collect reads the evidence, audit judges
+// it, and virtual has the cells that need hours.
 package faults

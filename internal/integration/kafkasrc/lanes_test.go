@@ -13,7 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/superservices/voice/internal/integration/faults/parts"
+	"github.com/superservices/voice/internal/integration/faults/pulse"
 	"github.com/superservices/voice/voicetask"
 )
 
@@ -39,7 +39,7 @@ func TestBulkDelay(t *testing.T) {
 		backlog, _ = strconv.Atoi(s)
 	}
 	for attempt := 1; ; attempt++ {
-		machine := parts.StartPulse()
+		machine := pulse.Start()
 		t.Cleanup(func() { _ = machine.End() })
 		met, late, of, produced := bulkDelay(t, backlog)
 		stalled := max(machine.End(), produced)

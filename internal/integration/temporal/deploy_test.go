@@ -25,7 +25,7 @@ import (
 
 	"github.com/superservices/voice/internal/carrier"
 	"github.com/superservices/voice/internal/carrier/fakevapi"
-	"github.com/superservices/voice/internal/integration/faults/parts"
+	"github.com/superservices/voice/internal/integration/faults/pulse"
 	"github.com/superservices/voice/provider"
 	"github.com/superservices/voice/store"
 	"github.com/superservices/voice/voicetask"
@@ -216,10 +216,10 @@ func handsOver(t *testing.T, signal syscall.Signal, within time.Duration) {
 	t.Helper()
 	const stoodStill = 100 * time.Millisecond
 	for counted, void := 0, 0; counted < 3; {
-		pulse := parts.StartPulse()
-		t.Cleanup(func() { _ = pulse.End() })
+		machine := pulse.Start()
+		t.Cleanup(func() { _ = machine.End() })
 		usual, waited, polled := deploy(t, signal)
-		late := pulse.End()
+		late := machine.End()
 		limit := within + min(p99(usual), within) // not any machine will do
 		t.Logf("%d calls waited for an event, p99 %v after it, %v without a deploy; %d polled each %v, p99 of the gap %v; the machine stood still for up to %v",
 			len(waited), p99(waited), p99(usual), len(polled), pollEach, p99(polled), late)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/superservices/voice/internal/integration/faults/parts"
 	"github.com/superservices/voice/internal/integration/faults/pgserver"
+	"github.com/superservices/voice/internal/integration/faults/pulse"
 )
 
 // Names of the message contract, the same in each lane: each has a broker of its own.
@@ -58,7 +59,7 @@ type World struct {
 	db       *sql.DB
 	client   client.Client
 	began    time.Time
-	pulse    *parts.Pulse // of the machine
+	pulse    *pulse.Pulse // of the machine
 
 	mu    sync.Mutex
 	lanes int
@@ -67,7 +68,7 @@ type World struct {
 // Open starts the servers. Close must be called, whatever it returns.
 func (w *World) Open(ctx context.Context) (err error) {
 	w.began = time.Now()
-	w.pulse = parts.StartPulse()
+	w.pulse = pulse.Start()
 	if err := w.check(); err != nil {
 		return err
 	}

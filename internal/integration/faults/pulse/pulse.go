@@ -1,4 +1,5 @@
-package parts
+// Package pulse tells how long the machine that a test runs on stood still.
+package pulse
 
 import (
 	"sync"
@@ -26,8 +27,8 @@ const (
 	notable = 200 * time.Millisecond // a shorter wait is counted as the worst only
 )
 
-// StartPulse measures until End.
-func StartPulse() *Pulse {
+// Start measures until End.
+func Start() *Pulse {
 	p := &Pulse{quit: make(chan struct{})}
 	p.done.Go(func() {
 		for last := time.Now(); ; {
