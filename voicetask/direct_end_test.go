@@ -211,3 +211,35 @@ func TestDirectCancelWhereThePlatformCannotHangUp(t *testing.T) {
 		require.Less(t, o.now().Sub(start), 10*time.Minute+30*time.Second)
 	})
 }
+
+// TestDirectCallThatWasHungUpAtItsDeadline: the platform's word is in the row, as a
+// cancellation, before whoever hung up can say why; it may be dead by then.
+func TestDirectCallThatWasHungUpAtItsDeadline(t *testing.T) {
+	for by, want := range map[time.Duration]provider.Outcome{
+		15 * time.Minute: provider.OutcomeTimedOut,
+		10 * time.Minute: provider.OutcomeCancelled, // by somebody at the platform
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := fakeHook(providertest.Step{Lasts: time.Hour})
+			var o *office
+			ended := func(ctx context.Context, id provider.CallID) {
+				p.Finish(id, provider.OutcomeCancelled)
+				require.NoError(t, o.Deliver(ctx, p.Event("t1/1")))
+			}
+			p.end = func(ctx context.Context, id provider.CallID) error {
+				ended(ctx, id)
+				return errors.New("the answer is lost")
+			}
+			o = newOffice(t, voicetask.Config{}, p)
+			defer o.close()
+			require.NoError(t, o.Submit(t.Context(), task()))
+			if time.Sleep(10 * time.Minute); by == 10*time.Minute {
+				ended(t.Context(), rowOf(t, o.store, "t1").Attempts[0].CallID)
+			}
+			res := o.wait()
+			require.Equal(t, want, res.Outcome)
+			require.Equal(t, want == provider.OutcomeTimedOut, rule(res.Reason) == voicetask.RuleDeadline, res.Reason)
+			require.WithinDuration(t, start.Add(by), res.Data.EndTime, 10*time.Second)
+		})
+	}
+}

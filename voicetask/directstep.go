@@ -314,6 +314,8 @@ func (s *directStep) after(ctx context.Context, a store.Attempt, c provider.Call
 	switch {
 	case !asked.IsZero() && !maybeRings(c) && (c.EndedAt.IsZero() || !c.EndedAt.Before(asked.Add(-clockSlack))):
 		return s.end(ctx, ending{outcome: provider.OutcomeCancelled, rule: RuleCancel, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
+	case !again && hungUpLate(c, s.deadline(p, a).Add(-clockSlack)):
+		return s.end(ctx, ending{outcome: provider.OutcomeTimedOut, rule: RuleDeadline, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
 	case !again:
 		return s.end(ctx, ending{outcome: c.Outcome, rule: rule, words: c.Reason, provider: a.Provider, call: c, dials: a.N})
 	case !asked.IsZero():

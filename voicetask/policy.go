@@ -157,6 +157,13 @@ func (p Policy) next(t Task, n int, c provider.Call, earlier []provider.Outcome)
 	return wait, true, RuleOutcome
 }
 
+// hungUpLate reports a call that was hung up at its deadline or later, where nobody had
+// cancelled it: by us, and by a run that did not live to say so (its workflow was reset,
+// or its Direct died, behind the hang-up). The platform calls that a cancellation.
+func hungUpLate(c provider.Call, deadline time.Time) bool {
+	return c.Outcome == provider.OutcomeCancelled && !c.EndedAt.IsZero() && !c.EndedAt.Before(deadline)
+}
+
 // maybeRings reports a dial of which it cannot be proved whether it went out.
 func maybeRings(c provider.Call) bool {
 	return c.Outcome == provider.OutcomeUnknown && c.ID == ""

@@ -13,7 +13,7 @@ import (
 // change to the workflow's commands may only do beside the old ones.
 var recorded = []string{
 	"plain", "redial", "cancel-while-placing", "reset", "hold", "deadline", "event-before-the-answer", "worker-killed", "cancelled-in-the-row",
-	"cancelled-without-hang-up",
+	"cancelled-without-hang-up", "reset-after-hang-up",
 }
 
 // newReplayer takes a machine that stands still for a second for no deadlock, as the SDK

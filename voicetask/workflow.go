@@ -121,7 +121,10 @@ func (w *taskRun) run(ctx workflow.Context) (ending, error) {
 			return w.ended(n, provider.OutcomeCancelled, RuleCancel, w.call.Reason), nil
 		}
 		wait, again, rule := w.policy.next(w.task, n, w.call, w.earlier)
-		if !again {
+		switch {
+		case !again && w.hungUpLate():
+			return w.ended(n, w.outcomeOver(RuleDeadline), RuleDeadline, w.call.Reason), nil
+		case !again:
 			return w.ended(n, w.call.Outcome, rule, w.call.Reason), nil
 		}
 		w.earlier = append(w.earlier, w.call.Outcome)
@@ -170,6 +173,17 @@ func (w *taskRun) outcomeOver(rule string) provider.Outcome {
 // request may still ring a phone nobody can tell anything.
 func (w *taskRun) cancelledFirst() bool {
 	return !maybeRings(w.call) && !w.cancelledAt.IsZero() && (w.call.EndedAt.IsZero() || !w.call.EndedAt.Before(w.cancelledAt.Add(-clockSlack)))
+}
+
+// hungUpLate reports whether a run before this one hung up at the deadline. It counts by the
+// platform's clock, where that is told; that run's deadline was no earlier, since it
+// counted from the answer to its request.
+func (w *taskRun) hungUpLate() bool {
+	from := w.call.CreatedAt
+	if from.IsZero() {
+		from = w.call.AnsweredAt
+	}
+	return !from.IsZero() && hungUpLate(w.call, from.Add(w.policy.MaxCallDuration))
 }
 
 // clockSlack is how much a platform's clock may be behind ours.

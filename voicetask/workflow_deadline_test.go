@@ -92,3 +92,31 @@ func TestEndThatFailsIsTriedAgain(t *testing.T) {
 	require.Equal(t, 4, tries)
 	require.Equal(t, time.Minute+7*time.Second, since(res.Data.EndTime), "after 1, 2 and 4 s")
 }
+
+// TestCallThatAnEarlierRunHungUp at its deadline: the platform says that it was cancelled,
+// and the run that knew better was reset.
+func TestCallThatAnEarlierRunHungUp(t *testing.T) {
+	for lasted, want := range map[time.Duration]provider.Outcome{
+		5*time.Minute + time.Second: provider.OutcomeTimedOut,
+		5*time.Minute - time.Second: provider.OutcomeCancelled, // by somebody at the platform
+	} {
+		fake := providertest.NewFake("vapi")
+		p := &hooked{Fake: fake, place: hungUpAfter(lasted)}
+		w := newWorldOn(t, voicetask.Config{Policy: voicetask.Policy{MaxCallDuration: 5 * time.Minute}}, fake, p)
+		res := w.run(task())
+		require.Equal(t, want, res.Outcome, lasted)
+		require.Equal(t, want == provider.OutcomeTimedOut, rule(res.Reason) == voicetask.RuleDeadline, res.Reason)
+		require.Equal(t, "manually-canceled", res.Data.CallEndReason)
+	}
+}
+
+// hungUpAfter is a Place that finds a call which has ended so, as one of before is found.
+func hungUpAfter(lasted time.Duration) func(context.Context, provider.Request) (provider.Call, error) {
+	return func(_ context.Context, req provider.Request) (provider.Call, error) {
+		began := time.Now()
+		return provider.Call{
+			ID: "call-1", Key: req.Key, Status: provider.StatusEnded, Outcome: provider.OutcomeCancelled, Reason: "manually-canceled",
+			CreatedAt: began, AnsweredAt: began.Add(2 * time.Second), EndedAt: began.Add(lasted),
+		}, nil
+	}
+}
